@@ -1,0 +1,1 @@
+"""mainzDIGITAL: the open-source digital city platform."""

@@ -1,0 +1,1 @@
+"""Models over the data; results go back in through ingest, with provenance."""

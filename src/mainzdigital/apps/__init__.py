@@ -1,0 +1,1 @@
+"""The city modules, one flat package each."""

@@ -1,0 +1,1 @@
+"""Transport-free services and representations: calls and bytes, no HTTP, no MQTT."""

@@ -1,0 +1,1 @@
+"""Decides who may, how long, how good, for what purpose, under which licence; others execute."""

@@ -1,0 +1,1 @@
+"""Decode, validate, map, deduplicate, judge, write: the one way in."""

@@ -1,0 +1,1 @@
+"""Shared words of all packages: access, errors, expressions, entities, modules, collections. No Django, no I/O."""

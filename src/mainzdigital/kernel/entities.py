@@ -1,0 +1,63 @@
+"""Entity types: what a standard's resources are made of, and where their columns and relations lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ValueType(StrEnum):
+    INTEGER = "integer"
+    NUMBER = "number"
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    INSTANT = "instant"
+    TIME = "time"  # an instant or an interval
+    JSON = "json"
+    GEOMETRY = "geometry"  # GeoJSON outside, WKB and box inside
+    RESULT = "result"  # number, text, boolean or object
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property of an entity type.
+
+    `column` is its column; GEOMETRY has `column` (the JSON as given) beside `geometry` (WKB) and `box`,
+    TIME has `column` (start) and `end_column`.
+    """
+
+    name: str
+    type: ValueType
+    column: str
+    end_column: str = ""
+    required: bool = False
+    writable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    """A relation to another entity type, by exactly one of three ways.
+
+    `local` column here = target.id; `remote` column there = this id;
+    `link` table with the column `near` for this id and `far` for the target's.
+    """
+
+    name: str
+    target: str
+    many: bool
+    local: str = ""
+    remote: str = ""
+    link: str = ""
+    near: str = ""
+    far: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EntityType:
+    name: str
+    set_name: str
+    relation: str
+    properties: Mapping[str, Property]
+    navigations: Mapping[str, Navigation]
+    has_access: bool = True
+    default_order: tuple[str, ...] = field(default=("id",))

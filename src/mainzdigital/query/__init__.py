@@ -1,0 +1,1 @@
+"""One filter tree, its syntaxes and its reference evaluator."""

@@ -1,0 +1,1 @@
+"""The tables of the data core: models and migrations, nothing else."""

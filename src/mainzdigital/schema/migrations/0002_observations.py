@@ -1,0 +1,109 @@
+"""Observations and what follows from them: latest value, rollups, change log, idempotency (architecture §11)."""
+
+from django.db import migrations
+
+SQL = """
+CREATE SEQUENCE observation_sequence;
+
+CREATE TABLE observation (
+  id bigint NOT NULL,                    -- (month since 1600) << 40 | sequence: names its partition, safe in JavaScript
+  phenomenon_time timestamptz NOT NULL,  -- start, where it is an interval
+  number float8,
+  result_time timestamptz,
+  datastream_id int NOT NULL,
+  foi_id int,                            -- NULL: the datastream's feature of interest
+  seq smallint NOT NULL DEFAULT 0,       -- tells observations of the same instant apart
+  more jsonb,                            -- {"end", "result", "quality", "valid", "parameters", "key"}
+  PRIMARY KEY (datastream_id, phenomenon_time, seq)
+) PARTITION BY RANGE (phenomenon_time);
+CREATE INDEX observation_id ON observation USING brin (id int8_minmax_multi_ops) WITH (pages_per_range = 64);
+
+-- Where an observation went whose phenomenonTime was changed out of the partition its id names.
+CREATE TABLE observation_moved (
+  id bigint PRIMARY KEY,
+  datastream_id int NOT NULL,
+  phenomenon_time timestamptz NOT NULL
+);
+
+CREATE TABLE datastream_latest (
+  datastream_id int PRIMARY KEY,
+  id bigint NOT NULL,
+  phenomenon_time timestamptz NOT NULL,
+  number float8,
+  result_time timestamptz,
+  foi_id int,
+  seq smallint NOT NULL,
+  more jsonb,
+  phenomenon_start timestamptz NOT NULL, -- extent over all observations of the datastream
+  phenomenon_end timestamptz NOT NULL,
+  result_start timestamptz,
+  result_end timestamptz
+);
+
+-- bucket: start of the hour (UTC) or of the day (in the city's time zone).
+CREATE TABLE rollup_hour (
+  datastream_id int NOT NULL,
+  bucket timestamptz NOT NULL,
+  count int NOT NULL,
+  sum float8 NOT NULL,
+  min float8 NOT NULL,
+  max float8 NOT NULL,
+  last float8 NOT NULL,
+  PRIMARY KEY (datastream_id, bucket)
+);
+CREATE TABLE rollup_day (LIKE rollup_hour INCLUDING ALL);
+
+-- Hours whose rollup is not recomputed yet; answers read their raw rows.
+CREATE TABLE rollup_stale (
+  datastream_id int NOT NULL,
+  bucket timestamptz NOT NULL,
+  PRIMARY KEY (datastream_id, bucket)
+);
+
+-- One row per batch; NOTIFY city_change carries its id.
+CREATE TABLE change_log (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT now(),
+  kind text NOT NULL,
+  entity text NOT NULL,
+  ids bigint[] NOT NULL,
+  details jsonb
+);
+CREATE INDEX change_log_at ON change_log USING brin (at);
+
+-- Batches taken under an explicit key: the same key twice is one batch.
+CREATE TABLE ingest_key (
+  key text PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT now(),
+  result jsonb NOT NULL
+);
+CREATE INDEX ingest_key_at ON ingest_key (at);
+
+-- How far a file has been read: rows committed and the position to go on from stand in one transaction.
+CREATE TABLE file_progress (
+  source text NOT NULL,
+  sha256 text NOT NULL,
+  name text NOT NULL,
+  position bigint NOT NULL,
+  rows_read bigint NOT NULL,
+  rows_rejected bigint NOT NULL,
+  finished timestamptz,
+  started timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (source, sha256)
+);
+
+CREATE INDEX location_box ON location USING gist (box);
+CREATE INDEX feature_of_interest_box ON feature_of_interest USING gist (box);
+"""
+
+REVERSE = """
+DROP TABLE observation, observation_moved, datastream_latest, rollup_hour, rollup_day, rollup_stale, change_log,
+           ingest_key, file_progress;
+DROP SEQUENCE observation_sequence;
+DROP INDEX location_box, feature_of_interest_box;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("schema", "0001_initial")]
+    operations = [migrations.RunSQL(SQL, REVERSE)]

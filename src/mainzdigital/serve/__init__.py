@@ -1,0 +1,1 @@
+"""The data APIs over HTTP, one package per standard."""

@@ -1,0 +1,125 @@
+"""The SensorThings 1.1 data model (18-088, clause 8) over our tables: the one map from the standard's names to columns.
+
+Observations come from `observation` (see migrations/0002). `select` and `filter` names are those of the standard.
+"""
+
+from mainzdigital.kernel.entities import EntityType, Navigation, Property, ValueType
+
+_V = ValueType
+
+
+def _properties(*items: Property) -> dict[str, Property]:
+    return {item.name: item for item in items}
+
+
+def _navigations(*items: Navigation) -> dict[str, Navigation]:
+    return {item.name: item for item in items}
+
+
+_ID = Property("id", _V.INTEGER, "id", writable=False)
+_NAME = Property("name", _V.TEXT, "name", required=True)
+_DESCRIPTION = Property("description", _V.TEXT, "description", required=True)
+_PROPERTIES = Property("properties", _V.JSON, "properties")
+
+THING = EntityType(
+    "Thing", "Things", "thing",
+    _properties(_ID, _NAME, _DESCRIPTION, _PROPERTIES),
+    _navigations(
+        Navigation("Datastreams", "Datastream", many=True, remote="thing_id"),
+        Navigation("Locations", "Location", many=True, link="thing_location", near="thing_id", far="location_id"),
+        Navigation("HistoricalLocations", "HistoricalLocation", many=True, remote="thing_id"),
+    ),
+)  # fmt: skip
+LOCATION = EntityType(
+    "Location", "Locations", "location",
+    _properties(
+        _ID, _NAME, _DESCRIPTION, _PROPERTIES,
+        Property("encodingType", _V.TEXT, "encoding_type", required=True),
+        Property("location", _V.GEOMETRY, "location", required=True),
+    ),
+    _navigations(
+        Navigation("Things", "Thing", many=True, link="thing_location", near="location_id", far="thing_id"),
+        Navigation(
+            "HistoricalLocations", "HistoricalLocation", many=True,
+            link="historical_location_location", near="location_id", far="historical_location_id",
+        ),
+    ),
+)  # fmt: skip
+HISTORICAL_LOCATION = EntityType(
+    "HistoricalLocation", "HistoricalLocations", "historical_location",
+    _properties(_ID, Property("time", _V.INSTANT, "time", required=True)),
+    _navigations(
+        Navigation("Thing", "Thing", many=False, local="thing_id", required=True),
+        Navigation(
+            "Locations", "Location", many=True,
+            link="historical_location_location", near="historical_location_id", far="location_id",
+        ),
+    ),
+    has_access=False,
+)  # fmt: skip
+DATASTREAM = EntityType(
+    "Datastream", "Datastreams", "datastream",
+    _properties(
+        _ID, _NAME, _DESCRIPTION, _PROPERTIES,
+        Property("observationType", _V.TEXT, "observation_type", required=True),
+        Property("unitOfMeasurement", _V.JSON, "unit_of_measurement", required=True),
+        Property("observedArea", _V.GEOMETRY, "observed_area"),
+        # Kept by the store with every write, from datastream_latest.
+        Property("phenomenonTime", _V.TIME, "phenomenon_start", "phenomenon_end", writable=False),
+        Property("resultTime", _V.TIME, "result_start", "result_end", writable=False),
+    ),
+    _navigations(
+        Navigation("Thing", "Thing", many=False, local="thing_id", required=True),
+        Navigation("Sensor", "Sensor", many=False, local="sensor_id", required=True),
+        Navigation("ObservedProperty", "ObservedProperty", many=False, local="observed_property_id", required=True),
+        Navigation("Observations", "Observation", many=True, remote="datastream_id"),
+    ),
+)  # fmt: skip
+SENSOR = EntityType(
+    "Sensor", "Sensors", "sensor",
+    _properties(
+        _ID, _NAME, _DESCRIPTION, _PROPERTIES,
+        Property("encodingType", _V.TEXT, "encoding_type", required=True),
+        Property("metadata", _V.JSON, "metadata", required=True),
+    ),
+    _navigations(Navigation("Datastreams", "Datastream", many=True, remote="sensor_id")),
+)  # fmt: skip
+OBSERVED_PROPERTY = EntityType(
+    "ObservedProperty", "ObservedProperties", "observed_property",
+    _properties(_ID, _NAME, _DESCRIPTION, _PROPERTIES, Property("definition", _V.TEXT, "definition", required=True)),
+    _navigations(Navigation("Datastreams", "Datastream", many=True, remote="observed_property_id")),
+)  # fmt: skip
+FEATURE_OF_INTEREST = EntityType(
+    "FeatureOfInterest", "FeaturesOfInterest", "feature_of_interest",
+    _properties(
+        _ID, _NAME, _DESCRIPTION, _PROPERTIES,
+        Property("encodingType", _V.TEXT, "encoding_type", required=True),
+        Property("feature", _V.GEOMETRY, "feature", required=True),
+    ),
+    _navigations(Navigation("Observations", "Observation", many=True, remote="foi_id")),
+)  # fmt: skip
+OBSERVATION = EntityType(
+    "Observation", "Observations", "observation",
+    _properties(
+        _ID,
+        Property("phenomenonTime", _V.TIME, "phenomenon_time", "end"),
+        Property("result", _V.RESULT, "number", required=True),
+        Property("resultTime", _V.INSTANT, "result_time"),
+        Property("resultQuality", _V.JSON, "quality"),
+        Property("validTime", _V.TIME, "valid_start", "valid_end"),
+        Property("parameters", _V.JSON, "parameters"),
+    ),
+    _navigations(
+        Navigation("Datastream", "Datastream", many=False, local="datastream_id", required=True),
+        Navigation("FeatureOfInterest", "FeatureOfInterest", many=False, local="foi_id"),
+    ),
+    has_access=False,
+)  # fmt: skip
+
+ENTITY_TYPES: dict[str, EntityType] = {
+    item.name: item
+    for item in (
+        THING, LOCATION, HISTORICAL_LOCATION, DATASTREAM, SENSOR, OBSERVED_PROPERTY, FEATURE_OF_INTEREST, OBSERVATION,
+    )
+}  # fmt: skip
+BY_SET_NAME: dict[str, EntityType] = {item.set_name: item for item in ENTITY_TYPES.values()}

@@ -1,0 +1,1 @@
+"""Portal shell, design system, generic views, charts."""

@@ -1,0 +1,93 @@
+"""One embedded PostgreSQL per test process, migrated once; tests commit, and the tables are emptied after them."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+_HOME = Path(tempfile.mkdtemp(prefix="mainzdigital-test-"))
+# Settings are read at import of Django's settings, hence before any test module.
+os.environ["MAINZDIGITAL_HOME"] = str(_HOME)
+os.environ["MAINZDIGITAL_SECRET_KEY"] = "test-" * 10
+os.environ.pop("MAINZDIGITAL_DATABASE_URL", None)
+os.environ["DJANGO_SETTINGS_MODULE"] = "mainzdigital.config.django"
+
+import django  # noqa: E402
+
+django.setup()
+
+from django.test.utils import setup_test_environment  # noqa: E402
+
+setup_test_environment()
+
+REALDATA = Path(os.environ.get("MAINZDIGITAL_REALDATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Folder of real files; its tests carry the marker `realdata`."""
+    if not REALDATA.is_dir():
+        pytest.skip("the real data folder is absent (MAINZDIGITAL_REALDATA)")
+    return REALDATA
+
+
+@pytest.fixture(scope="session")
+def dsn() -> Iterator[str]:
+    """Connection string of a migrated database that lives as long as the test process."""
+    from django.core.management import call_command
+
+    from mainzdigital.config import embedded
+    from mainzdigital.config.settings import settings
+
+    cluster = embedded.Cluster(_HOME / "postgres", settings().socket_folder)
+    embedded.initialise(cluster)
+    process = embedded.start(
+        cluster, options=("fsync=off", "synchronous_commit=off", "full_page_writes=off"), log=_HOME / "postgres.log"
+    )
+    try:
+        embedded.wait_ready(cluster, process)
+        call_command("migrate", verbosity=0)
+        yield cluster.dsn
+    finally:
+        from django.db import connections
+
+        connections.close_all()
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+        shutil.rmtree(_HOME, ignore_errors=True)
+
+
+_KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+
+
+def empty_tables(connection: psycopg.Connection) -> None:
+    """Empty every table that a migration did not fill."""
+    rows = connection.execute(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+    ).fetchall()
+    names = ", ".join(f'"{name}"' for (name,) in rows if name not in _KEPT)
+    connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+
+
+@pytest.fixture
+def conn(dsn: str) -> Iterator[psycopg.Connection]:
+    """An autocommit connection; what the test writes (through it, Django or another process) is emptied afterwards."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
+        empty_tables(connection)
+
+
+@pytest.fixture
+def db(conn: psycopg.Connection) -> psycopg.Connection:
+    """For tests that go through Django's ORM or test client; the same database, emptied afterwards."""
+    return conn
