@@ -5,6 +5,8 @@ from typing import Any
 from allauth.account import signals as account_signals
 from allauth.mfa import signals as mfa_signals
 from allauth.socialaccount import signals as social_signals
+from django.apps import AppConfig
+from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.contrib.contenttypes.models import ContentType
@@ -40,7 +42,8 @@ def connect() -> None:
     m2m_changed.connect(_roles_changed, sender=Account.groups.through, dispatch_uid=UID)
 
 
-def sync_after_migrate(using: str = "default", **_: Any) -> None:
+def sync_after_migrate(app_config: AppConfig, **_: Any) -> None:
+    create_permissions(app_config, verbosity=0)  # Django's own receiver may come after ours
     sync_roles()
 
 
