@@ -15,6 +15,7 @@ DEBUG = _settings.debug
 ALLOWED_HOSTS = ["*"] if DEBUG else [_settings.origin.split("://")[1].split(":")[0], "127.0.0.1", "localhost", "[::1]"]
 
 INSTALLED_APPS = [
+    "mainzdigital.web",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
@@ -22,6 +23,36 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "mainzdigital.schema",
 ]
+MIDDLEWARE = [
+    "mainzdigital.web.security.SecurityHeaders",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "mainzdigital.web.errors.CityErrors",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "mainzdigital.web.context.frame",
+            ],
+        },
+    }
+]
+# The portal: config/portal.py gives the frame its city; the built files carry their hash in the name.
+PORTAL_SHELL = "mainzdigital.config.portal.shell"
+CSRF_FAILURE_VIEW = "mainzdigital.web.errors.csrf_failure"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
