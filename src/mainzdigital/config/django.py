@@ -52,6 +52,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "mainzdigital.web.security.SecurityHeaders",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "mainzdigital.identity.middleware.acting",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -63,6 +65,7 @@ MIDDLEWARE = [
     "mainzdigital.identity.middleware.language",
     "mainzdigital.identity.middleware.portal_reader",
     "allauth.account.middleware.AccountMiddleware",
+    "mainzdigital.web.errors.CityErrors",
 ]
 TEMPLATES = [
     {
@@ -73,11 +76,17 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "mainzdigital.web.context.frame",
             ],
         },
     }
 ]
 CITY = _settings.city
+# The portal: config/portal.py gives the frame its city; the built files carry their hash in the name.
+PORTAL_SHELL = "mainzdigital.config.portal.shell"
+CSRF_FAILURE_VIEW = "mainzdigital.web.errors.csrf_failure"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
 _named = ("dbname", "user", "password", "host", "port")
 DATABASES = {
     "default": {
