@@ -1,2 +1,2 @@
-import "uplot/dist/uPlot.min.css";
+import "../styles/chart_vendor.scss";
 export {};

@@ -70,3 +70,29 @@ def ago(value: datetime, now: datetime | None = None) -> str:
 
 def percent(share: float) -> str:
     return f"{number(share * 100, 0)}{THIN}%"
+
+
+def shown(value: object) -> str:
+    """A measured value of any type."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return gettext("yes") if value else gettext("no")
+        case int() | float():
+            return number(value)
+        case _:
+            return str(value)
+
+
+def state_title(state: str) -> str:
+    """How a thing reports: within three hours, within two days, longer ago, never."""
+    match state:
+        case "current":
+            return gettext("Up to date")
+        case "late":
+            return gettext("Late")
+        case "silent":
+            return gettext("Silent")
+        case _:
+            return gettext("No values")
