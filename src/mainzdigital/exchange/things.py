@@ -167,7 +167,9 @@ def search(connection: psycopg.Connection[Any], *, reader: Reader, query: ThingQ
     return ThingList(
         rows=tuple(_row(row, streams) for row in rows),
         total=total,
-        facets={name: tuple(sorted(values, key=lambda item: (-item[1], fold(item[0])))) for name, values in facets.items()},
+        facets={
+            name: tuple(sorted(values, key=lambda item: (-item[1], fold(item[0])))) for name, values in facets.items()
+        },
     )
 
 
@@ -298,7 +300,11 @@ def _limits(given: object) -> tuple[Limit, ...]:
     """`properties.limits` as people wrote it: entries without a number are passed over."""
     found = []
     for item in given if isinstance(given, list) else []:
-        if isinstance(item, dict) and isinstance(item.get("value"), (int, float)) and not isinstance(item["value"], bool):
+        if (
+            isinstance(item, dict)
+            and isinstance(item.get("value"), (int, float))
+            and not isinstance(item["value"], bool)
+        ):
             found.append(Limit(float(item["value"]), _text(item.get("title")), _text(item.get("source"))))
     return tuple(found)
 
@@ -309,4 +315,3 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-

@@ -220,8 +220,6 @@ def read_observed_properties(connection: psycopg.Connection[Any], classes: Seque
     return _rows(connection, _PROPERTIES, {"classes": list(classes)})
 
 
-def read_hours(
-    connection: psycopg.Connection[Any], streams: Sequence[int], since: object, until: object
-) -> list[Row]:
+def read_hours(connection: psycopg.Connection[Any], streams: Sequence[int], since: object, until: object) -> list[Row]:
     """Per hour over all the streams: total of values, mean of means, sum of means (a level), highest value."""
     return _rows(connection, _HOURLY, {"streams": list(streams), "since": since, "until": until})

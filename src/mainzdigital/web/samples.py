@@ -16,7 +16,9 @@ def everything() -> dict[str, object]:
     now = datetime.now(UTC)
 
     def figure(title: str, value: str, unit: str, note: str, values: list[float | None], simulated: bool) -> Figure:
-        return Figure(title, value, unit, note, now - timedelta(minutes=12), drawing.spark(values), "#figures", simulated)
+        return Figure(
+            title, value, unit, note, now - timedelta(minutes=12), drawing.spark(values), "#figures", simulated
+        )
 
     return {
         "crumbs": [(_("Design"), "")],

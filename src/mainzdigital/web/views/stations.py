@@ -82,7 +82,9 @@ def stations(request: HttpRequest) -> HttpResponse:
     )
     pages = max(1, ceil(found.total / limit))
     page = min(page, pages)
-    suggestion = things.suggestion(connection, reader=reader, words=query.words) if query.words and not found.total else ""
+    suggestion = (
+        things.suggestion(connection, reader=reader, words=query.words) if query.words and not found.total else ""
+    )
     placed = [(row.lon, row.lat, row) for row in found.rows if row.lon is not None and row.lat is not None]
     context = {
         "crumbs": [(_("Measuring stations"), "")],
@@ -90,8 +92,13 @@ def stations(request: HttpRequest) -> HttpResponse:
         "found": found,
         "view": view,
         "order": query.order,
-        "orders": [("name", _("Name")), ("kind", _("Kind")), ("district", _("District")),
-                   ("newest", _("Latest value first")), ("added", _("Newest station first"))],
+        "orders": [
+            ("name", _("Name")),
+            ("kind", _("Kind")),
+            ("district", _("District")),
+            ("newest", _("Latest value first")),
+            ("added", _("Newest station first")),
+        ],
         "facets": facets(found.facets, query),
         "chips": chips(query),
         "suggestion": suggestion,
@@ -185,7 +192,11 @@ def _csv(found: things.ThingList, request: HttpRequest) -> Iterator[bytes]:
         page = request.build_absolute_uri(f"/messstellen/{row.id}/")
         start: list[object] = [row.id, row.name, row.kind, row.district, row.operator, row.state, row.lon, row.lat]
         for stream in row.streams or (None,):
-            now = [stream.property_name, stream.unit, stream.value, stream.time and stream.time.isoformat()] if stream else [""] * 4
+            now = (
+                [stream.property_name, stream.unit, stream.value, stream.time and stream.time.isoformat()]
+                if stream
+                else [""] * 4
+            )
             writer.writerow([_cell(value) for value in [*start, *now, page]])
         yield out.getvalue().encode()
         out.seek(0)
