@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "procrastinate.contrib.django",
     "mainzdigital.schema",
 ]
 DATABASES = {
@@ -43,3 +44,4 @@ USE_I18N = True
 ROOT_URLCONF = "mainzdigital.config.urls"
 STATIC_URL = "/static/"
 STATIC_ROOT = _package / "web" / "static" / "collected"
+PROCRASTINATE_ON_APP_READY = "mainzdigital.config.jobs.add_periodic"

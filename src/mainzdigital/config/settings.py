@@ -18,6 +18,7 @@ ENVIRONMENT: dict[str, str] = {
     "MAINZDIGITAL_ORIGIN": "public address as browsers see it, such as https://daten.example.org",
     "MAINZDIGITAL_CITY": "the city's file; default city.toml in the home folder, else the demo city Mainz",
     "MAINZDIGITAL_SECRET_KEY": "signs cookies; without it one is made in the home folder (mode 0600)",
+    "MAINZDIGITAL_TRUSTED_PROXIES": "addresses or networks of reverse proxies whose X-Forwarded-For and -Proto count",
     "MAINZDIGITAL_OPEN_WRITE": "1: anyone may write without a key; set by `run --open-write`, loopback only",
     "MAINZDIGITAL_DEBUG": "1: development only",
 }
@@ -35,6 +36,7 @@ class Settings:
     open_write: bool
     debug: bool
     secret_key: str
+    trusted_proxies: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -109,6 +111,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         open_write=environ.get("MAINZDIGITAL_OPEN_WRITE") == "1",
         debug=environ.get("MAINZDIGITAL_DEBUG") == "1",
         secret_key=_secret_key(environ, home),
+        trusted_proxies=environ.get("MAINZDIGITAL_TRUSTED_PROXIES", ""),
     )
 
 
