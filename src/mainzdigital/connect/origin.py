@@ -80,9 +80,7 @@ class Catalogue:
             body["Locations"] = [{"@iot.id": location}]
             known.location = point_of(point)
         if body:
-            write.update(
-                self.connection, reader=self._reader, entity="Thing", id=known.id, body=body, replace=False
-            )
+            write.update(self.connection, reader=self._reader, entity="Thing", id=known.id, body=body, replace=False)
             self.counts.things_changed += 1
         return known.id
 

@@ -308,9 +308,7 @@ def _call(expression: Call, place: Place) -> Term:
     if name == "endswith":
         return Term(
             function.yields,
-            _let(
-                place, lambda whole, part: f"right({whole}, char_length({part})) = {part}", *map(as_text, arguments)
-            ),
+            _let(place, lambda whole, part: f"right({whole}, char_length({part})) = {part}", *map(as_text, arguments)),
         )
     if name in _TEXT_CALLS:
         return Term(function.yields, _TEXT_CALLS[name](*map(as_text, arguments)))

@@ -15,7 +15,19 @@ from mainzdigital.connect.files.values import Bounds, Cell, Clock, LocalTime, pa
 from mainzdigital.kernel.errors import InvalidInput
 
 _MOST_TEXT = 10_000
-_CELL_ERRORS = {"#N/A", "#NV", "#REF!", "#BEZUG!", "#VALUE!", "#WERT!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#ZAHL!"}
+_CELL_ERRORS = {
+    "#N/A",
+    "#NV",
+    "#REF!",
+    "#BEZUG!",
+    "#VALUE!",
+    "#WERT!",
+    "#DIV/0!",
+    "#NAME?",
+    "#NULL!",
+    "#NUM!",
+    "#ZAHL!",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,9 +314,7 @@ class Decoder:
                 )
             return text
         value = parse_number(cell, decimal=self.mapping.table.decimal, column=slot.column)
-        if (quantity.low is not None and value < quantity.low) or (
-            quantity.high is not None and value > quantity.high
-        ):
+        if (quantity.low is not None and value < quantity.low) or (quantity.high is not None and value > quantity.high):
             ends = {"low": _end(quantity.low), "high": _end(quantity.high)}
             raise Refused(Problem(problems.OUTSIDE, problems.OUTSIDE_REMEDY, slot.column, str(cell)[:80], ends))
         if quantity.result == "count":
@@ -337,7 +347,11 @@ class Decoder:
             once = counts[place] == 1
             decoded.readings = [
                 Reading(
-                    reading.row, reading.slot, start, reading.result, _once(reading.quality) if once else reading.quality
+                    reading.row,
+                    reading.slot,
+                    start,
+                    reading.result,
+                    _once(reading.quality) if once else reading.quality,
                 )
                 for reading in decoded.readings
             ]

@@ -64,9 +64,7 @@ class _Chunk:
 
     @property
     def is_full(self) -> bool:
-        return (
-            self.readings >= CHUNK_READINGS or len(self.rows) >= CHUNK_ROWS or self.subjects >= CHUNK_THINGS
-        )
+        return self.readings >= CHUNK_READINGS or len(self.rows) >= CHUNK_ROWS or self.subjects >= CHUNK_THINGS
 
 
 def rehearse(path: Path, mapping: Mapping, *, within: Bounds | None = None) -> tuple[Report, list[rejects.Entry]]:
@@ -135,9 +133,7 @@ def _import(
         return report
     position = report.resumed_after = before.position if before else 0
     report.rows = before.rows_read if before else 0
-    refused = rejects.Rejects(
-        rejects.path_for(folder, name=path.name, sha256=examined.sha256), position=position
-    )
+    refused = rejects.Rejects(rejects.path_for(folder, name=path.name, sha256=examined.sha256), position=position)
     writer = _Writer(connection, mapping, decoder.slots, Catalogue(connection, mapping.source, mapping.access))
 
     def note(*, finished: bool) -> None:
@@ -259,7 +255,9 @@ class _Writer:
                 wrong.append(
                     (
                         row,
-                        Problem(problems.NOT_WRITTEN, problems.NOT_WRITTEN_REMEDY, self._slots[slot].column, value, why),
+                        Problem(
+                            problems.NOT_WRITTEN, problems.NOT_WRITTEN_REMEDY, self._slots[slot].column, value, why
+                        ),
                     )
                 )
         return wrong

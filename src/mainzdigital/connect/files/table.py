@@ -130,7 +130,9 @@ def _control_share(head: bytes) -> float:
     return sum(byte < 32 and byte not in b"\t\r\n\f" for byte in head) / len(head)
 
 
-def rows(examined: Examined, shape: TableShape, *, delimiter: str, progress: Progress = lambda _: None) -> Iterator[Row]:
+def rows(
+    examined: Examined, shape: TableShape, *, delimiter: str, progress: Progress = lambda _: None
+) -> Iterator[Row]:
     """All rows that are not empty, with their numbers in the file."""
     if examined.kind == "xlsx":
         return _xlsx_rows(examined, shape.sheet, progress)

@@ -114,9 +114,7 @@ class Clock:
 
     def _refusal(self, cell: object) -> Refused:
         return Refused(
-            Problem(
-                problems.NOT_A_TIME, problems.NOT_A_TIME_REMEDY, self._column, str(cell)[:80], {"form": self._form}
-            )
+            Problem(problems.NOT_A_TIME, problems.NOT_A_TIME_REMEDY, self._column, str(cell)[:80], {"form": self._form})
         )
 
     def _resolve(self, value: datetime) -> datetime | LocalTime:

@@ -40,7 +40,32 @@ _PROFILES: dict[str, tuple[float, ...]] = {
     "leisure": (1, 1, 0, 0, 1, 3, 8, 18, 24, 40, 58, 70, 74, 82, 90, 92, 86, 76, 62, 44, 26, 14, 6, 3),
 }
 _WEEKEND: tuple[float, ...] = (7, 5, 4, 3, 3, 3, 6, 11, 22, 38, 56, 68, 74, 80, 86, 86, 78, 66, 52, 38, 28, 20, 14, 10)
-_TRAFFIC: tuple[float, ...] = (16, 10, 7, 7, 12, 30, 66, 96, 90, 72, 66, 68, 70, 70, 74, 84, 96, 98, 84, 62, 46, 36, 28, 21)
+_TRAFFIC: tuple[float, ...] = (
+    16,
+    10,
+    7,
+    7,
+    12,
+    30,
+    66,
+    96,
+    90,
+    72,
+    66,
+    68,
+    70,
+    70,
+    74,
+    84,
+    96,
+    98,
+    84,
+    62,
+    46,
+    36,
+    28,
+    21,
+)
 
 
 def _at(profile: tuple[float, ...], hour: float) -> float:
@@ -151,7 +176,9 @@ def parking(stream: Stream, sky: Sky, random: Random) -> Values:
             busy = saturday * open_shops * max(_bell(hour, 14.3, 3.6), 0.55 * _bell(hour, 20.0, 1.8))
             busy *= 1.0 + 0.12 * (sky.day.month == 12 and sky.day.day < 24) + (0.06 if sky.rain[step] else 0.0)
         share = min(1.0, max(0.03, peak * busy + 0.06 + drift))
-        values.append(float(max(0, min(int(capacity), round(capacity * (1 - share) + random.gauss(0, capacity * 0.006))))))
+        values.append(
+            float(max(0, min(int(capacity), round(capacity * (1 - share) + random.gauss(0, capacity * 0.006)))))
+        )
     return values
 
 
@@ -170,7 +197,9 @@ def container(stream: Stream, sky: Sky, random: Random) -> Values:
     daily = 100 / length * (1.02 + 0.28 * noise(stream.key, (ordinal + offset) // length))
 
     def of_day(day: int) -> float:
-        return daily * (1 + 0.55 * noise(stream.key + "/d", day) + (0.35 if day % 7 == 6 else 0.0))  # day % 7 == 6: Saturday
+        return daily * (
+            1 + 0.55 * noise(stream.key + "/d", day) + (0.35 if day % 7 == 6 else 0.0)
+        )  # day % 7 == 6: Saturday
 
     before = sum(of_day(day) for day in range(ordinal - (since or length) + 1, ordinal))
     first = of_day(ordinal - (since or length)) * (1 - emptied_at / STEPS)
@@ -186,7 +215,9 @@ def container(stream: Stream, sky: Sky, random: Random) -> Values:
     return values
 
 
-def _sampled(column: Callable[[Sky], tuple[float, ...]], spread: float, digits: int, low: float, high: float) -> Pattern:
+def _sampled(
+    column: Callable[[Sky], tuple[float, ...]], spread: float, digits: int, low: float, high: float
+) -> Pattern:
     def pattern(stream: Stream, sky: Sky, random: Random) -> Values:
         steps = column(sky)
         following = steps[-1]
@@ -226,9 +257,7 @@ def river(stream: Stream, sky: Sky, random: Random) -> Values:
 def brook(stream: Stream, sky: Sky, random: Random) -> Values:
     """Level of a brook in cm: low, and up within the hour after heavy rain; `level` is its dry depth."""
     running = runoff_of(sky.day.toordinal())
-    return [
-        round(stream.level + 5.5 * running[step] ** 1.15 + random.gauss(0, 0.4), 1) for step in _steps(stream)
-    ]
+    return [round(stream.level + 5.5 * running[step] ** 1.15 + random.gauss(0, 0.4), 1) for step in _steps(stream)]
 
 
 def soil(stream: Stream, sky: Sky, random: Random) -> Values:
