@@ -66,7 +66,9 @@ class Catalogue:
         known = self._things.get(key)
         given = {**properties, "origin": {"source": self.source, "key": key}}
         if known is None:
-            return self._new_thing(key, name, description, given, point, access or self.access)
+            return self._new_thing(
+                key, name=name, description=description, properties=given, point=point, access=access or self.access
+            )
         merged = {**known.properties, **given}
         body: dict[str, object] = {}
         if known.name != name:
@@ -85,7 +87,7 @@ class Catalogue:
         return known.id
 
     def _new_thing(
-        self, key: str, name: str, description: str, properties: dict[str, object],
+        self, key: str, *, name: str, description: str, properties: dict[str, object],
         point: tuple[float, float] | None, access: AccessClass,
     ) -> int:  # fmt: skip
         body: dict[str, object] = {"name": name, "description": description, "properties": properties}

@@ -103,7 +103,7 @@ def import_file(
             remedy="wait until it is done",
         )
     try:
-        return _import(connection, path, mapping, folder, within, advance)
+        return _import(connection, path, mapping, folder=folder, within=within, advance=advance)
     finally:
         if not connection.broken:
             progress.unlock(connection, mapping.source)
@@ -118,7 +118,7 @@ def _open(
 
 
 def _import(
-    connection: psycopg.Connection, path: Path, mapping: Mapping, folder: Path, within: Bounds | None,
+    connection: psycopg.Connection, path: Path, mapping: Mapping, *, folder: Path, within: Bounds | None,
     advance: Callable[[int], None],
 ) -> Report:  # fmt: skip
     examined, header, decoder = _open(path, mapping, within, advance)

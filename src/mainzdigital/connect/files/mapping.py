@@ -23,7 +23,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Part of a mapping: unknown fields are errors, so that a typing mistake is found."""
 
 
-class TableShape(_Part):
+class TableShape(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the table is written. Empty `delimiter` and `encoding` are found by looking at the file."""
 
     delimiter: str = ""
@@ -40,7 +40,7 @@ class TableShape(_Part):
             raise ValueError("`header_row` counts from 1")
 
 
-class TimeShape(_Part):
+class TimeShape(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the time stands. `period` (ISO 8601, such as PT1H): the value holds for a period that `label`s it."""
 
     columns: tuple[str, ...]
@@ -67,7 +67,7 @@ class TimeShape(_Part):
         return length
 
 
-class Place(_Part):
+class Place(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A position that the file does not hold, with the source it comes from."""
 
     point: tuple[float, float]
@@ -75,13 +75,13 @@ class Place(_Part):
     approximate: bool = False
 
 
-class LocationShape(_Part):
+class LocationShape(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     longitude: str
     latitude: str
     bounds: Bounds | None = None
 
 
-class ThingShape(_Part):
+class ThingShape(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a row is about. `key`, `name` and `description` are templates over the columns, such as `{station_id}`."""
 
     key: str
@@ -97,25 +97,25 @@ class ThingShape(_Part):
     places: Dict[str, Place] = {}
 
 
-class Unit(_Part):
+class Unit(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: str
     symbol: str
     definition: str
 
 
-class Observed(_Part):
+class Observed(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: str
     definition: str
     description: str
 
 
-class Instrument(_Part):
+class Instrument(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: str
     description: str
     metadata: str = ""
 
 
-class Quantity(_Part):
+class Quantity(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One kind of value: a `column`, or all columns whose header fits `pattern` (named groups fill the templates)."""
 
     name: str
@@ -146,14 +146,14 @@ class Quantity(_Part):
         return f"http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_{kind}"
 
 
-class LongForm(_Part):
+class LongForm(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One value per row: `parameter` names the quantity (none: the only one), `result` holds the value."""
 
     result: str
     parameter: str = ""
 
 
-class Mapping(_Part):
+class Mapping(_Part, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole mapping. `source` is part of every key, so that a row keeps its identity from file to file."""
 
     name: str

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mainzdigital.connect.files.mapping import Mapping, TableShape
 from mainzdigital.connect.files.values import Cell
 from mainzdigital.kernel.errors import InvalidInput, NotFound, TooLarge
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # collections.abc has it from Python 3.12
 
 Row = tuple[int, Sequence[Cell]]  # row number in the file as people count (1 is the first), cells
 Progress = Callable[[int], None]  # bytes that were read since the last call
@@ -139,24 +142,17 @@ def rows(
     return _csv_rows(examined, delimiter, progress)
 
 
-class _Counted(io.RawIOBase):
+class _Counted(io.FileIO):
     """Tells progress how many bytes were read."""
 
     def __init__(self, path: Path, progress: Progress) -> None:
-        self._file = path.open("rb", buffering=0)
+        super().__init__(path)
         self._progress = progress
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        count = self._file.readinto(buffer) or 0
-        self._progress(count)
+    def readinto(self, buffer: "Buffer") -> int | None:
+        count = super().readinto(buffer)
+        self._progress(count or 0)
         return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 def _csv_rows(examined: Examined, delimiter: str, progress: Progress) -> Iterator[Row]:

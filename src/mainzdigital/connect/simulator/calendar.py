@@ -1,4 +1,4 @@
-"""What kind of day it is in Mainz. Public holidays: LFtG Rheinland-Pfalz § 2; school holidays: Land's published list."""
+"""What kind of day it is in Mainz. Public holidays: LFtG Rheinland-Pfalz § 2; school holidays: the Land's list."""
 
 from datetime import date, timedelta
 from functools import lru_cache

@@ -1,9 +1,8 @@
-"""What goes wrong with devices: silence, stuck values, spikes. Decided by stream and day, hence the same in every run."""
+"""What goes wrong with devices: silence, stuck values, spikes; decided by stream and day, the same in every run."""
 
 from dataclasses import dataclass
-from random import Random
 
-from mainzdigital.connect.simulator.weather import SEED
+from mainzdigital.connect.simulator.weather import seeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +17,12 @@ class Fault:
 def faults(key: str, ordinal: int, count: int, *, spikes: bool) -> tuple[Fault, ...]:
     """The faults of a stream on a day of `count` values. About one stream in a hundred is silent at any time."""
     week, weekday = divmod(ordinal, 7)
-    random = Random(f"{SEED}/silent/{key}/{week}")
+    random = seeded("silent", key, week)
     if random.random() < 0.018:
         begin = random.randrange(7)
         if begin <= weekday < begin + random.randrange(1, 5):
             return (Fault("silent", 0, count),)
-    random = Random(f"{SEED}/fault/{key}/{ordinal}")
+    random = seeded("fault", key, ordinal)
     roll = random.random()
     if roll < 0.006:
         first = random.randrange(count)

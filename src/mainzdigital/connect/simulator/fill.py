@@ -28,6 +28,17 @@ _BATCH = 16_000
 _DAY = 86_400
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _logger = logging.getLogger(__name__)
+
+
+class _Seconds(dict[int, timedelta]):
+    """Time since midnight, made once: a year has few different ones."""
+
+    def __missing__(self, second: int) -> timedelta:
+        made = self[second] = timedelta(seconds=second)
+        return made
+
+
+_SECONDS = _Seconds()
 Advance = Callable[[int], None]
 
 
@@ -53,12 +64,11 @@ def observations(streams: Sequence[Furnished], start: int, end: int) -> Iterator
             low, high = first - day * _DAY, last - day * _DAY
             for second, value, fault in day_points(one.stream, day + _EPOCH_DAY):
                 if low <= second < high:
-                    yield NewObservation(
-                        one.datastream_id,
-                        midnight + timedelta(seconds=second),
-                        value,
-                        quality={"simulatedFault": fault} if fault else None,
-                    )
+                    at = midnight + _SECONDS[second]
+                    if fault:
+                        yield NewObservation(one.datastream_id, at, value, quality={"simulatedFault": fault})
+                    else:
+                        yield NewObservation(one.datastream_id, at, value)
 
 
 def expected(streams: Sequence[Furnished], start: int, end: int) -> int:
@@ -89,9 +99,8 @@ def fill_shard(
     return written
 
 
-def _process(
-    dsn: str, shard: int, streams: Sequence[Furnished], start: int, until: int, parent: int, told: "Queue[object]"
-) -> None:
+def _process(dsn: str, shard: int, streams: Sequence[Furnished], span: tuple[int, int], told: "Queue[object]") -> None:
+    parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when Ctrl-C ends us
 
     def is_wanted() -> bool:
@@ -99,7 +108,7 @@ def _process(
 
     try:
         with connect(dsn, name="simulator", statement_seconds=None) as connection:
-            fill_shard(connection, shard, streams, start=start, until=until, advance=told.put, is_wanted=is_wanted)
+            fill_shard(connection, shard, streams, start=span[0], until=span[1], advance=told.put, is_wanted=is_wanted)
     except psycopg.Error as error:
         told.put(str(error).strip())
 
@@ -109,7 +118,7 @@ def fill(dsn: str, streams: Sequence[Furnished], *, start: int, until: int, adva
     context = get_context("spawn")
     told: Queue[object] = context.Queue()
     processes = [
-        context.Process(target=_process, args=(dsn, shard, list(streams), start, until, os.getpid(), told), daemon=True)
+        context.Process(target=_process, args=(dsn, shard, list(streams), (start, until), told), daemon=True)
         for shard in range(SHARDS)
     ]
     for process in processes:

@@ -2,11 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from random import Random
 
 from mainzdigital.connect.simulator.faults import faults
 from mainzdigital.connect.simulator.patterns import PATTERNS, Stream
-from mainzdigital.connect.simulator.weather import SEED, sky
+from mainzdigital.connect.simulator.weather import seeded, sky
 
 Point = tuple[int, float, str]  # second of the UTC day, value, fault ("" where there is none)
 
@@ -16,7 +15,7 @@ _WHOLE = {"bicycles", "parking", "container", "river", "humidity"}
 
 def day_points(stream: Stream, ordinal: int) -> list[Point]:
     """All values of a UTC day in order of time; silence leaves gaps."""
-    values = PATTERNS[stream.pattern](stream, sky(ordinal), Random(f"{SEED}/{stream.key}/{ordinal}"))
+    values = PATTERNS[stream.pattern](stream, sky(ordinal), seeded(stream.key, ordinal))
     wrong = faults(stream.key, ordinal, stream.count, spikes=stream.pattern in _SPIKES)
     step, second = stream.minutes * 60, stream.second
     if not wrong:

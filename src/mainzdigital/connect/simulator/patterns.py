@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
 from mainzdigital.connect.simulator.weather import STEPS, Sky, noise, runoff_of, soil_of
@@ -68,10 +69,15 @@ _TRAFFIC: tuple[float, ...] = (
 )
 
 
+@lru_cache(16)
+def _quarters(profile: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(
+        profile[at // 4] * (1 - at % 4 / 4) + profile[(at // 4 + 1) % 24] * (at % 4 / 4) for at in range(STEPS)
+    )
+
+
 def _at(profile: tuple[float, ...], hour: float) -> float:
-    low = int(hour) % 24
-    part = hour - int(hour)
-    return profile[low] * (1 - part) + profile[(low + 1) % 24] * part
+    return _quarters(profile)[int(hour * 4)]
 
 
 def _steps(stream: Stream) -> list[int]:

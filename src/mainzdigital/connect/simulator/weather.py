@@ -17,6 +17,11 @@ ZONE = ZoneInfo("Europe/Berlin")
 SEED = "mainzdigital-1"
 
 
+def seeded(*words: object) -> Random:
+    """The random numbers that belong to these words, the same in every run and process."""
+    return Random("/".join([SEED, *map(str, words)]))  # noqa: S311 a simulation, no secret
+
+
 def noise(name: str, position: float) -> float:
     """Smooth noise in -1…1 over any real position: interpolated between random values at whole numbers."""
     whole = math.floor(position)
@@ -27,7 +32,7 @@ def noise(name: str, position: float) -> float:
 
 @lru_cache(200_000)
 def _lattice(name: str, whole: int) -> float:
-    return Random(f"{SEED}/{name}/{whole}").uniform(-1, 1)
+    return seeded(name, whole).uniform(-1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Sky:
 @lru_cache(1000)
 def _showers(ordinal: int) -> tuple[tuple[int, int, float], ...]:
     """Rain events that begin on a day: first step, steps, peak in mm per quarter hour."""
-    random = Random(f"{SEED}/rain/{ordinal}")
+    random = seeded("rain", ordinal)
     wetness = noise("front", ordinal / 3.3) + 0.25 * noise("season-rain", ordinal / 40)
     if random.random() > 0.30 + 0.45 * wetness:
         return ()
