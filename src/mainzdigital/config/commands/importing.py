@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mainzdigital.config.commands import city_settings
-from mainzdigital.config.exits import EPILOG
+from mainzdigital.config.exits import EPILOG, Exit
 from mainzdigital.config.report import Report, json_option
 from mainzdigital.connect.files.load import Report as Outcome
 from mainzdigital.connect.files.mapping import Mapping, find_mapping, shipped
@@ -50,7 +50,7 @@ def command(
             outcomes = import_all(dsn, chosen, home=settings.home, within=within, report=report)
         rejected = sum(outcome.rejected for outcome in outcomes)
     if rejected:
-        sys.exit(2)
+        sys.exit(Exit.FAILURE)
 
 
 def _set_up_django() -> None:
