@@ -97,7 +97,7 @@ def dsn() -> Iterator[str]:
         shutil.rmtree(_HOME, ignore_errors=True)
 
 
-_KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+_KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 
 
 def empty_tables(connection: psycopg.Connection) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from mainzdigital.config.settings import settings
-from mainzdigital.serve.proxies import Proxies
 from mainzdigital.serve.relay import Relay
 
 _Scope = MutableMapping[str, Any]
@@ -12,7 +11,7 @@ _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _settings = settings()
-_relay = Relay(socket=_settings.web_socket, origin=_settings.origin, proxies=Proxies(_settings.trusted_proxies))
+_relay = Relay(socket=_settings.web_socket, origin=_settings.origin, proxies=_settings.trusted_proxies)
 
 
 async def application(scope: _Scope, receive: _Receive, send: _Send) -> None:

@@ -99,7 +99,7 @@ def require(dsn: str) -> None:
         ) from None
     except psycopg.ProgrammingError as error:
         raise Misplaced(
-            f"MAINZDIGITAL_DATABASE_URL is not a connection string: {error}",
+            f"MAINZDIGITAL_DATABASE_URL is not a connection string: {str(error).strip()}",
             remedy="write it like postgresql://user@host/database",
         ) from None
     if version < NEEDED_VERSION:

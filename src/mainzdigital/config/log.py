@@ -69,12 +69,12 @@ class _Named(logging.Filter):
 
 
 def configure(process: str, *, as_json: bool = False, folder: Path | None = None) -> None:
-    """Log of this process to standard error (JSON for a supervisor), and to rotated files in `folder` if given."""
-    stream = logging.StreamHandler(sys.stderr)
+    """Log of this process to standard output (JSON for a supervisor), and to rotated files in `folder` if given."""
+    stream = logging.StreamHandler(sys.stdout)
     if as_json or os.environ.get(SUPERVISED):
         stream.setFormatter(JsonFormatter())
     else:
-        stream.setFormatter(TextFormatter(colour=sys.stderr.isatty()))
+        stream.setFormatter(TextFormatter(colour=sys.stdout.isatty()))
     handlers: list[logging.Handler] = [stream]
     if folder is not None:
         file = RotatingFileHandler(folder / "city.log", maxBytes=_BYTES, backupCount=_FILES, encoding="utf-8")
@@ -87,6 +87,7 @@ def configure(process: str, *, as_json: bool = False, folder: Path | None = None
     root.setLevel(logging.DEBUG if os.environ.get("MAINZDIGITAL_DEBUG") == "1" else logging.INFO)
     for name in ("asyncio", "aiohttp", "psycopg.pool", "procrastinate", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("django.request").setLevel(logging.ERROR)  # a page that is not there is no event
     # A log that cannot be written (disk full, closed terminal) must never stop the city.
     logging.raiseExceptions = False
 

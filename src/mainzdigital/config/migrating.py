@@ -21,6 +21,7 @@ def migrate(report: Report) -> int:
 
     try:
         with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")  # a migration takes as long as the data asks for
             cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
             try:
                 executor = MigrationExecutor(connection)

@@ -1,22 +1,12 @@
 """`run --open-write`: a city for conformance suites and classrooms, where anyone may write and all is open."""
 
 from collections.abc import MutableMapping
-from ipaddress import ip_address
 from pathlib import Path
 
 from mainzdigital.config.exits import Misplaced
-from mainzdigital.config.settings import default_home
+from mainzdigital.config.settings import default_home, is_loopback
 
 _MARK = "open-write"
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def enter_open_write(environ: MutableMapping[str, str]) -> None:

@@ -59,8 +59,7 @@ async def serve_api(settings: Settings, *, drain_seconds: float) -> None:
 
 def load_web(_target: str) -> Any:
     """In each worker: the application, tied to the life of granian's main process."""
-    if supervisor := os.environ.get(log.SUPERVISED):
-        del supervisor
+    if os.environ.get(log.SUPERVISED):
         mortal.die_with(os.getppid())
     from mainzdigital.config.wsgi import application
 

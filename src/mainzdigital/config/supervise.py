@@ -86,6 +86,7 @@ class Supervisor:
                 keepers += [asyncio.create_task(self._announce()), asyncio.create_task(self._watch_disk())]
             await self.stopping.wait()
         finally:
+            self.stopping.set()
             await self._stop_all()
             await asyncio.wait({*keepers}, timeout=2) if keepers else None
             for keeper in keepers:

@@ -16,7 +16,7 @@ class Proxies:
                 networks.append(ip_network(part, strict=False))
             except ValueError:
                 raise InvalidInput(
-                    f"'{part}' is neither an address nor a network", where="MAINZDIGITAL_TRUSTED_PROXIES",
+                    f"MAINZDIGITAL_TRUSTED_PROXIES: '{part}' is no network", where="MAINZDIGITAL_TRUSTED_PROXIES",
                     remedy="write it like 127.0.0.1 or 10.0.0.0/8",
                 ) from None  # fmt: skip
         self._networks = tuple(networks)

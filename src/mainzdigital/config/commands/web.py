@@ -10,8 +10,8 @@ from mainzdigital.config.exits import EPILOG
 
 
 @click.command(epilog=EPILOG)
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes, one thread each.")
-def command(*, workers: int) -> None:
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes of one thread; MAINZDIGITAL_WEB_WORKERS.")
+def command(*, workers: int | None) -> None:
     """Serve portal, module pages and administration on the Unix socket that `api` passes to."""
     log.configure("web")
     if supervisor := os.environ.get(log.SUPERVISED):
@@ -21,4 +21,4 @@ def command(*, workers: int) -> None:
     home.own_sockets(settings.socket_folder)
     from mainzdigital.config.serving import serve_web
 
-    serve_web(settings, workers=workers)
+    serve_web(settings, workers=workers or settings.web_workers)
