@@ -1,8 +1,26 @@
-"""The portal's addresses; modules bring their own."""
+"""The portal's addresses. A module lies under its slug, unless its urls.py says otherwise by `path_prefix`."""
+
+from importlib import import_module
 
 from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = [path("", include("mainzdigital.web.urls"))]
+from mainzdigital.config import registry
+
+
+def _module_urls() -> list[URLResolver]:
+    found: list[URLResolver] = []
+    for module in registry.modules():
+        name = f"{registry.PACKAGE}.{module.slug}.urls"
+        prefix = getattr(import_module(name), "path_prefix", f"{module.slug}/")
+        found.append(path(prefix, include(name)))
+    return found
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("mainzdigital.web.urls")),
+    *_module_urls(),
+    path("konto/", include("allauth.urls")),
+]
 handler400 = "mainzdigital.web.errors.bad_request"
 handler403 = "mainzdigital.web.errors.permission_denied"
 handler404 = "mainzdigital.web.errors.not_found"

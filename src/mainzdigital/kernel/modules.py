@@ -91,5 +91,6 @@ class Module:
     events: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
     personal_data: tuple[PersonalData, ...] = ()
-    public_pages: tuple[str, ...] = ()
+    public_pages: tuple[str, ...] = ()  # URL names open to everybody; all others ask for sign-in and a permission
+    signed_in_pages: tuple[str, ...] = ()  # URL names for every account, with whatever roles, about its own things
     checks: Mapping[str, Callable[[], list[str]]] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What other modules may import from here: nothing yet."""
