@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
@@ -233,3 +234,18 @@ class WebReady:
             return None if b" 200 " in await reader.readline() else "does not serve pages"
         finally:
             writer.close()
+
+
+def watch(metrics: Metrics, services: Services) -> None:
+    """Numbers of the pools and the queue of opened services."""
+    metrics.gauge("queue_observations", "Observations that wait for their commit", lambda: services.queue.waiting)
+    for name, title in (
+        ("pool_size", "Connections for reading"),
+        ("pool_available", "Connections for reading that are free"),
+        ("requests_waiting", "Requests that wait for a connection"),
+    ):
+        metrics.gauge(f"readers_{name}", title, partial(_of_pool, services, name))
+
+
+def _of_pool(services: Services, name: str) -> float:
+    return services.readers.get_stats().get(name, 0)
