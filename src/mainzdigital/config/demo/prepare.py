@@ -101,7 +101,8 @@ def take_boundary(settings: Settings, data: Path, *, report: Report) -> bool:
             raise InvalidInput(f"{settings.city_file} names its own boundary", where="map.boundary")
         target.write_text(
             text.replace(
-                _SCHEMATIC, 'boundary = "boundary.geojson"\nattribution = "Stadtgrenze: © GeoBasis-DE / BKG, dl-de/by-2-0"'
+                _SCHEMATIC,
+                'boundary = "boundary.geojson"\nattribution = "Stadtgrenze: © GeoBasis-DE / BKG, dl-de/by-2-0"',
             ),
             "utf-8",
         )
