@@ -5,6 +5,7 @@ from importlib import import_module
 from django.urls import URLPattern, URLResolver, include, path
 
 from mainzdigital.config import registry
+from mainzdigital.identity.administration import site
 
 
 def _module_urls() -> list[URLResolver]:
@@ -19,4 +20,5 @@ def _module_urls() -> list[URLResolver]:
 urlpatterns: list[URLPattern | URLResolver] = [
     *_module_urls(),
     path("konto/", include("allauth.urls")),
+    path("verwaltung/", site.urls),
 ]
