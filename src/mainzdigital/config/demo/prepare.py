@@ -17,6 +17,7 @@ from mainzdigital.kernel.errors import Conflict, InvalidInput
 DAYS = 365
 _LARGEST_BOUNDARY = 20_000_000
 _SCHEMATIC = 'boundary = "demo/boundary-schematic.geojson"\nattribution = "Stadtgrenze: schematisch, nicht amtlich"'
+_OFFICIAL = 'boundary = "boundary.geojson"\nattribution = "Stadtgrenze: © GeoBasis-DE / BKG, dl-de/by-2-0"'
 
 
 @dataclass(slots=True)
