@@ -17,6 +17,7 @@ from mainzdigital.kernel.errors import Conflict, InvalidInput
 DAYS = 365
 _LARGEST_BOUNDARY = 20_000_000
 _SCHEMATIC = 'boundary = "demo/boundary-schematic.geojson"\nattribution = "Stadtgrenze: schematisch, nicht amtlich"'
+_OFFICIAL = 'boundary = "boundary.geojson"\nattribution = "Stadtgrenze: © GeoBasis-DE / BKG, dl-de/by-2-0"'
 
 
 @dataclass(slots=True)
@@ -101,7 +102,8 @@ def take_boundary(settings: Settings, data: Path, *, report: Report) -> bool:
             raise InvalidInput(f"{settings.city_file} names its own boundary", where="map.boundary")
         target.write_text(
             text.replace(
-                _SCHEMATIC, 'boundary = "boundary.geojson"\nattribution = "Stadtgrenze: © GeoBasis-DE / BKG, dl-de/by-2-0"'
+                _SCHEMATIC,
+                'boundary = "boundary.geojson"\nattribution = "Stadtgrenze: © GeoBasis-DE / BKG, dl-de/by-2-0"',
             ),
             "utf-8",
         )

@@ -1,12 +1,15 @@
-"""One pattern per kind of stream: the values of one UTC day from the sky, the stream's character and its random."""
+"""One pattern per kind of stream: the values of one UTC day from the sky, the stream's character and its random.
+
+What all streams of a kind share on a day is computed once (`_…_day`, cached by the day); a stream only scales it.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from mainzdigital.connect.simulator.weather import STEPS, Sky, noise, runoff_of, soil_of
+from mainzdigital.connect.simulator.weather import STEPS, Sky, noise, runoff_of, seeded, sky, soil_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +45,23 @@ _PROFILES: dict[str, tuple[float, ...]] = {
 }
 _WEEKEND: tuple[float, ...] = (7, 5, 4, 3, 3, 3, 6, 11, 22, 38, 56, 68, 74, 80, 86, 86, 78, 66, 52, 38, 28, 20, 14, 10)
 _TRAFFIC: tuple[float, ...] = (
-    16,
-    10,
-    7,
-    7,
-    12,
-    30,
-    66,
-    96,
-    90,
-    72,
-    66,
-    68,
-    70,
-    70,
-    74,
-    84,
-    96,
-    98,
-    84,
-    62,
-    46,
-    36,
-    28,
-    21,
-)
+    16, 10, 7, 7, 12, 30, 66, 96, 90, 72, 66, 68, 70, 70, 74, 84, 96, 98, 84, 62, 46, 36, 28, 21,
+)  # fmt: skip
+_CACHED = 32  # days; streams are filled day by day or span by span
+
+_TABLE_SIZE = 8192
+
+
+@lru_cache(1)
+def _table() -> list[float]:
+    random = seeded("gauss")
+    return [random.gauss(0, 1) for _ in range(_TABLE_SIZE + 1440)]
+
+
+def _gauss(random: Random, count: int) -> list[float]:
+    """Normally distributed numbers: a piece of one table, which is ten times as fast as drawing them."""
+    start = random.randrange(_TABLE_SIZE)
+    return _table()[start : start + count]
 
 
 @lru_cache(16)
@@ -80,111 +75,176 @@ def _at(profile: tuple[float, ...], hour: float) -> float:
     return _quarters(profile)[int(hour * 4)]
 
 
-def _steps(stream: Stream) -> list[int]:
-    """The quarter hour of each value of the day."""
-    return [index * stream.minutes // 15 for index in range(stream.count)]
+def _thin(stream: Stream, values: Sequence[float]) -> Sequence[float]:
+    """Of 96 quarter hours those of the stream's values; streams of less than a quarter hour repeat them."""
+    if stream.minutes >= 15:
+        return values[:: stream.minutes // 15]
+    return [values[index * stream.minutes // 15] for index in range(stream.count)]
 
 
-def _slow(stream: Stream, sky: Sky, days: float) -> float:
-    return noise(stream.key, sky.day.toordinal() / days)
+def _slow(stream: Stream, today: Sky, days: float) -> float:
+    return noise(stream.key, today.day.toordinal() / days)
 
 
-def bicycles(stream: Stream, sky: Sky, random: Random) -> Values:
-    """Bicycles per period: working-day peaks or leisure, less in rain, cold and wind; `level` a good working day."""
-    profile = _PROFILES[stream.character or "town"]
+@lru_cache(3 * _CACHED)
+def _bicycle_day(ordinal: int, character: str) -> tuple[float, ...]:
+    """Share of a good working day's bicycles in each quarter hour."""
+    today = sky(ordinal)
+    profile = _PROFILES[character]
     total = sum(profile)
-    share = stream.minutes / 60
-    leisure = stream.character == "leisure"
-    drift = 1 + 0.12 * _slow(stream, sky, 9)
-    values: Values = []
-    for step in _steps(stream):
-        work = sky.work[step]
-        weekend = _at(_WEEKEND, sky.hour[step]) / 930 * (1.25 if leisure else 0.62)
-        weekday = _at(profile, sky.hour[step]) / total * (0.8 if leisure else 1.0)
-        mixed = weekday * max(0.0, (work - 0.25) / 0.75) + weekend * min(1.0, (1 - work) / 0.75)
-        warmth = 1 / (1 + math.exp(-(sky.temperature[step] - (13 if leisure else 6)) / 6))
-        wet = 1 / (1 + 2.4 * sky.rain[step] / 0.5) if sky.rain[step] else 1.0
-        windy = 1 - 0.04 * max(0.0, sky.wind[step] - 4)
-        mean = stream.level * mixed * share * (0.35 + 0.85 * warmth) * wet * max(0.5, windy) * drift
-        values.append(float(max(0, int(mean + math.sqrt(mean) * random.gauss(0, 1) + 0.5))))
-    return values
-
-
-def _traffic(sky: Sky, step: int) -> float:
-    return _at(_TRAFFIC, sky.hour[step]) / 100 * (0.35 + 0.65 * sky.work[step])
-
-
-def _fireworks(sky: Sky, step: int) -> float:
-    day = sky.day
-    if (day.month, day.day) == (12, 31) and step >= 92:
-        return 1.0
-    if (day.month, day.day) == (1, 1) and step < 16:
-        return math.exp(-step / 6)
-    return 0.0
-
-
-def nitrogen_dioxide(stream: Stream, sky: Sky, random: Random) -> Values:
-    """NO₂ in µg/m³: traffic, thinned by wind, kept down by inversions; `level` is the mean near the street."""
-    season = 1 + 0.35 * sky.inversion + 0.1 * _slow(stream, sky, 5)
-    values: Values = []
-    for step in _steps(stream):
-        thinned = 1.9 / (0.9 + 0.42 * sky.wind[step])
-        value = stream.level * (0.28 + 1.05 * _traffic(sky, step)) * thinned * season * (1 - 0.25 * sky.sun[step])
-        values.append(round(max(1.0, value * random.gauss(1, 0.09)), 1))
-    return values
-
-
-def particles(stream: Stream, sky: Sky, random: Random) -> Values:
-    """PM₁₀ or PM₂.₅ in µg/m³: heating, inversions, long-range air; washed out by rain; New Year's fireworks."""
-    cold = max(0.0, 12 - sum(sky.temperature) / STEPS) / 20
-    air = 1 + 0.45 * noise("longrange", sky.day.toordinal() / 4) + cold + 1.2 * sky.inversion
-    coarse = 0.25 if stream.character == "coarse" else 0.1
-    values: Values = []
-    for step in _steps(stream):
-        evening = 0.12 if sky.hour[step] > 18 else 0.0
-        value = stream.level * (0.55 * air + coarse * _traffic(sky, step) + evening * cold * 4)
-        value *= 1.35 / (0.8 + 0.16 * sky.wind[step])
-        if sky.rain[step]:
-            value *= 0.62
-        value = value * random.gauss(1, 0.08) + _fireworks(sky, step) * stream.level * 9
-        values.append(round(max(0.5, value), 1))
-    return values
-
-
-def ozone(stream: Stream, sky: Sky, random: Random) -> Values:
-    """O₃ in µg/m³: made by sun and warmth, eaten by traffic at night."""
-    values: Values = []
-    glow = 0.0
+    leisure = character == "leisure"
+    shares = []
     for step in range(STEPS):
-        glow = glow * 0.93 + 0.07 * sky.sun[step] * max(0.3, sky.temperature[step] / 17)
-        if step * 15 % stream.minutes == 0:
-            base = stream.level * (0.55 + 0.08 * sky.wind[step]) - 9 * _traffic(sky, step)
-            values.append(round(max(1.0, base + 128 * glow + random.gauss(0, 2.5)), 1))
+        work, rain, hour = today.work[step], today.rain[step], today.hour[step]
+        weekend = _at(_WEEKEND, hour) / 930 * (1.25 if leisure else 0.62)
+        weekday = _at(profile, hour) / total * (0.8 if leisure else 1.0)
+        mixed = weekday * max(0.0, (work - 0.25) / 0.75) + weekend * min(1.0, (1 - work) / 0.75)
+        warmth = 1 / (1 + math.exp(-(today.temperature[step] - (13 if leisure else 6)) / 6))
+        wet = 1 / (1 + 4.8 * rain) if rain else 1.0
+        windy = max(0.5, 1 - 0.04 * max(0.0, today.wind[step] - 4))
+        shares.append(mixed * (0.35 + 0.85 * warmth) * wet * windy / 4)
+    return tuple(shares)
+
+
+def bicycles(stream: Stream, today: Sky, random: Random) -> Values:
+    """Bicycles per period: working-day peaks or leisure, less in rain, cold and wind; `level` a good working day."""
+    shares = _thin(stream, _bicycle_day(today.day.toordinal(), stream.character or "town"))
+    whole = stream.level * (1 + 0.12 * _slow(stream, today, 9)) * stream.minutes / 15
+    values: Values = []
+    for share, chance in zip(shares, _gauss(random, stream.count), strict=True):
+        mean = whole * share
+        count = int(mean + math.sqrt(mean) * chance + 0.5)
+        values.append(count if count > 0 else 0)
     return values
 
 
-def parking(stream: Stream, sky: Sky, random: Random) -> Values:
-    """Free spaces; `level` is the capacity, `character` shop, office, station or stadium."""
-    capacity = stream.level
-    drift = 0.06 * _slow(stream, sky, 3)
-    peak = {"shop": 0.86, "office": 0.9, "station": 0.8, "stadium": 0.35}.get(stream.character, 0.8)
-    values: Values = []
-    for index in range(stream.count):
-        step = index * stream.minutes // 15
-        hour, work = sky.hour[step], sky.work[step]
-        if stream.character == "office":
+@lru_cache(_CACHED)
+def _traffic_day(ordinal: int) -> tuple[float, ...]:
+    """Motor traffic of each quarter hour, 1 at the peak of a working day."""
+    today = sky(ordinal)
+    return tuple(
+        _at(_TRAFFIC, hour) / 100 * (0.35 + 0.65 * work) for hour, work in zip(today.hour, today.work, strict=True)
+    )
+
+
+@lru_cache(_CACHED)
+def _fireworks_day(ordinal: int) -> tuple[float, ...]:
+    """New Year's fireworks: from midnight in Mainz, which is 23:00 UTC."""
+    day = sky(ordinal).day
+    if (day.month, day.day) == (12, 31):
+        return (0.0,) * 92 + (1.0,) * 4
+    if (day.month, day.day) == (1, 1):
+        return tuple(math.exp(-(step + 1) / 6) for step in range(STEPS))
+    return (0.0,) * STEPS
+
+
+@lru_cache(_CACHED)
+def _nitrogen_day(ordinal: int) -> tuple[float, ...]:
+    today, traffic = sky(ordinal), _traffic_day(ordinal)
+    return tuple(
+        (0.28 + 1.05 * traffic[step]) * 1.9 / (0.9 + 0.42 * today.wind[step]) * (1 - 0.25 * today.sun[step])
+        for step in range(STEPS)
+    )
+
+
+def nitrogen_dioxide(stream: Stream, today: Sky, random: Random) -> Values:
+    """NO₂ in µg/m³: traffic, thinned by wind, kept down by inversions; `level` is the mean near the street."""
+    whole = stream.level * (1 + 0.35 * today.inversion + 0.1 * _slow(stream, today, 5))
+    shares = _thin(stream, _nitrogen_day(today.day.toordinal()))
+    return [
+        round(max(1.0, whole * share * (1 + 0.09 * chance)), 1)
+        for share, chance in zip(shares, _gauss(random, stream.count), strict=True)
+    ]
+
+
+@lru_cache(2 * _CACHED)
+def _particles_day(ordinal: int, coarse: float) -> tuple[float, ...]:
+    today, traffic, fireworks = sky(ordinal), _traffic_day(ordinal), _fireworks_day(ordinal)
+    cold = max(0.0, 12 - sum(today.temperature) / STEPS) / 20
+    air = 1 + 0.45 * noise("longrange", ordinal / 4) + cold + 1.2 * today.inversion
+    shares = []
+    for step in range(STEPS):
+        evening = 0.48 * cold if today.hour[step] > 18 else 0.0
+        share = (0.55 * air + coarse * traffic[step] + evening) * 1.35 / (0.8 + 0.16 * today.wind[step])
+        shares.append(share * (0.62 if today.rain[step] else 1.0) + fireworks[step] * 9)
+    return tuple(shares)
+
+
+def particles(stream: Stream, today: Sky, random: Random) -> Values:
+    """PM₁₀ or PM₂.₅ in µg/m³: heating, inversions, long-range air; washed out by rain; New Year's fireworks."""
+    shares = _thin(stream, _particles_day(today.day.toordinal(), 0.25 if stream.character == "coarse" else 0.1))
+    level = stream.level
+    return [
+        round(max(0.5, level * share * (1 + 0.08 * chance)), 1)
+        for share, chance in zip(shares, _gauss(random, stream.count), strict=True)
+    ]
+
+
+@lru_cache(_CACHED)
+def _glow_day(ordinal: int) -> tuple[float, ...]:
+    today = sky(ordinal)
+    glow, steps = 0.0, []
+    for step in range(STEPS):
+        glow = glow * 0.93 + 0.07 * today.sun[step] * max(0.3, today.temperature[step] / 17)
+        steps.append(glow)
+    return tuple(steps)
+
+
+def ozone(stream: Stream, today: Sky, random: Random) -> Values:
+    """O₃ in µg/m³: made by sun and warmth, eaten by traffic at night."""
+    ordinal = today.day.toordinal()
+    glow, wind, traffic = (_thin(stream, steps) for steps in (_glow_day(ordinal), today.wind, _traffic_day(ordinal)))
+    return [
+        round(max(1.0, stream.level * (0.55 + 0.08 * wind[at]) - 9 * traffic[at] + 128 * glow[at] + 2.5 * chance), 1)
+        for at, chance in enumerate(_gauss(random, stream.count))
+    ]
+
+
+@lru_cache(4 * _CACHED)
+def _parking_day(ordinal: int, character: str) -> tuple[float, ...]:
+    """Share of the spaces that are taken in each quarter hour."""
+    today = sky(ordinal)
+    peak = {"shop": 0.86, "office": 0.9, "station": 0.8, "stadium": 0.35}[character]
+    advent = 1.12 if today.day.month == 12 and today.day.day < 24 else 1.0
+    shares = []
+    for step in range(STEPS):
+        hour, work = today.hour[step], today.work[step]
+        if character == "office":
             busy = work * _bell(hour, 11.5, 3.6)
-        elif stream.character == "station":
+        elif character == "station":
             busy = 0.35 + 0.5 * work * _bell(hour, 12.5, 4.2) + 0.1 * (1 - work)
         else:
             saturday = 1.15 if 0.5 < work < 0.6 else 1.0
             open_shops = 0.45 + 0.55 * min(1.0, work * 1.4)
             busy = saturday * open_shops * max(_bell(hour, 14.3, 3.6), 0.55 * _bell(hour, 20.0, 1.8))
-            busy *= 1.0 + 0.12 * (sky.day.month == 12 and sky.day.day < 24) + (0.06 if sky.rain[step] else 0.0)
-        share = min(1.0, max(0.03, peak * busy + 0.06 + drift))
-        values.append(
-            float(max(0, min(int(capacity), round(capacity * (1 - share) + random.gauss(0, capacity * 0.006)))))
-        )
+            busy *= advent + (0.06 if today.rain[step] else 0.0)
+        shares.append(peak * busy + 0.06)
+    return tuple(shares)
+
+
+def parking(stream: Stream, today: Sky, random: Random) -> Values:
+    """Free spaces; `level` is the capacity, `character` shop, office, station or stadium."""
+    capacity = int(stream.level)
+    drift = 0.06 * _slow(stream, today, 3)
+    values: Values = []
+    shares = _between(stream, _parking_day(today.day.toordinal(), stream.character))
+    for share, chance in zip(shares, _gauss(random, stream.count), strict=True):
+        taken = min(1.0, max(0.03, share + drift))
+        free = round(capacity * (1 - taken + 0.006 * chance))
+        values.append(0 if free < 0 else capacity if free > capacity else free)
+    return values
+
+
+def _between(stream: Stream, steps: tuple[float, ...]) -> Sequence[float]:
+    """The quarter hours of a day at the distance of the stream, interpolated where that is less than theirs."""
+    if stream.minutes % 15 == 0:
+        return steps[:: stream.minutes // 15]
+    values = []
+    for index in range(stream.count):
+        step, rest = divmod(index * stream.minutes, 15)
+        here = steps[step]
+        there = steps[step + 1] if step + 1 < STEPS else here
+        values.append(here + (there - here) * rest / 15)
     return values
 
 
@@ -193,99 +253,109 @@ def _bell(hour: float, middle: float, width: float) -> float:
     return math.exp(-distance * distance / 1.3)
 
 
-def container(stream: Stream, sky: Sky, random: Random) -> Values:
+def container(stream: Stream, today: Sky, random: Random) -> Values:
     """Fill level in %: rises by day, emptied every `level` days in the morning; some run over before."""
     length = max(3, int(stream.level))
-    offset = sum(stream.key.encode()) % length
-    ordinal = sky.day.toordinal()
-    since = (ordinal + offset) % length  # whole days since the day of the last emptying
-    emptied_at = 28 + sum(stream.key.encode()) % 16  # quarter hour (UTC), between seven and eleven
-    daily = 100 / length * (1.02 + 0.28 * noise(stream.key, (ordinal + offset) // length))
+    mark = sum(stream.key.encode())
+    ordinal = today.day.toordinal()
+    since = (ordinal + mark) % length  # whole days since the day of the last emptying
+    emptied_at = 28 + mark % 16  # quarter hour (UTC), between seven and eleven
+    daily = 100 / length * (1.02 + 0.28 * noise(stream.key, (ordinal + mark) // length))
 
     def of_day(day: int) -> float:
-        return daily * (
-            1 + 0.55 * noise(stream.key + "/d", day) + (0.35 if day % 7 == 6 else 0.0)
-        )  # day % 7 == 6: Saturday
+        return daily * (1 + 0.55 * noise(stream.key + "/d", day) + (0.35 if day % 7 == 6 else 0.0))  # 6: Saturday
 
-    before = sum(of_day(day) for day in range(ordinal - (since or length) + 1, ordinal))
-    first = of_day(ordinal - (since or length)) * (1 - emptied_at / STEPS)
-    filled = first + before
+    begun = ordinal - (since or length)
+    filled = of_day(begun) * (1 - emptied_at / STEPS) + sum(of_day(day) for day in range(begun + 1, ordinal))
+    now = of_day(ordinal)
     values: Values = []
-    for step in _steps(stream):
+    for step, chance in zip(_thin(stream, range(STEPS)), _gauss(random, stream.count), strict=True):
         light = max(0.0, min(1.0, (step - 20) / 60))  # people bring clothes by day
         if since == 0 and step >= emptied_at:
-            level = of_day(ordinal) * max(0.0, light - max(0.0, (emptied_at - 20) / 60))
+            level = now * max(0.0, light - max(0.0, (emptied_at - 20) / 60))
         else:
-            level = filled + of_day(ordinal) * light
-        values.append(round(max(0.0, min(100.0, level + random.gauss(0, 0.5)))))
+            level = filled + now * light
+        values.append(round(max(0.0, min(100.0, level + 0.5 * chance))))
     return values
 
 
-def _sampled(
-    column: Callable[[Sky], tuple[float, ...]], spread: float, digits: int, low: float, high: float
-) -> Pattern:
-    def pattern(stream: Stream, sky: Sky, random: Random) -> Values:
-        steps = column(sky)
-        following = steps[-1]
-        values: Values = []
-        for index in range(stream.count):
-            step, rest = divmod(index * stream.minutes, 15)
-            here = steps[step]
-            there = steps[step + 1] if step + 1 < STEPS else following
-            value = here + (there - here) * rest / 15 + stream.level + random.gauss(0, spread)
-            values.append(round(max(low, min(high, value)), digits))
-        return values
+def _sampled(column: str, spread: float, digits: int, low: float, high: float) -> Pattern:
+    """A column of the sky itself; `level` of the stream is its distance from the city's mean."""
+
+    def pattern(stream: Stream, today: Sky, random: Random) -> Values:
+        steps = _between(stream, getattr(today, column))
+        level = stream.level
+        return [
+            round(max(low, min(high, step + level + spread * chance)), digits)
+            for step, chance in zip(steps, _gauss(random, stream.count), strict=True)
+        ]
 
     return pattern
 
 
-def rain(stream: Stream, sky: Sky, random: Random) -> Values:
+def rain(stream: Stream, today: Sky, random: Random) -> Values:
     """Rain in mm per period; a gauge differs a little from its neighbour, more so in showers. `level` is its catch."""
-    share = stream.minutes / 15
+    share = stream.minutes // 15
     values: Values = []
-    for step in _steps(stream):
-        fallen = sky.rain[step] * share * stream.level
-        values.append(round(max(0.0, fallen * random.gauss(1, 0.12)), 1) if fallen else 0.0)
+    for index, chance in enumerate(_gauss(random, stream.count)):
+        fallen = sum(today.rain[index * share : (index + 1) * share])
+        values.append(round(max(0.0, fallen * stream.level * (1 + 0.12 * chance)), 1) if fallen else 0.0)
     return values
 
 
-def river(stream: Stream, sky: Sky, random: Random) -> Values:
+def river(stream: Stream, today: Sky, random: Random) -> Values:
     """Level of the Rhine in cm: slow, with the season and the snow of the Alps; `level` is the mean."""
-    season = math.cos((sky.day.timetuple().tm_yday - 160) / 365.25 * 2 * math.pi)
-    values: Values = []
-    for index in range(stream.count):
-        position = sky.day.toordinal() + index / stream.count
-        value = stream.level + 28 * season + 95 * noise("rhine", position / 17) + 22 * noise("rhine-w", position / 3.1)
-        values.append(round(value + random.gauss(0, 0.6)))
-    return values
+    season = math.cos((today.day.timetuple().tm_yday - 160) / 365.25 * 2 * math.pi)
+    ordinal = today.day.toordinal()
+
+    def level(day: int) -> float:
+        return stream.level + 28 * season + 95 * noise("rhine", day / 17) + 22 * noise("rhine-w", day / 3.1)
+
+    here, there = level(ordinal), level(ordinal + 1)
+    return [
+        round(here + (there - here) * index / stream.count + 0.6 * chance)
+        for index, chance in enumerate(_gauss(random, stream.count))
+    ]
 
 
-def brook(stream: Stream, sky: Sky, random: Random) -> Values:
+def brook(stream: Stream, today: Sky, random: Random) -> Values:
     """Level of a brook in cm: low, and up within the hour after heavy rain; `level` is its dry depth."""
-    running = runoff_of(sky.day.toordinal())
-    return [round(stream.level + 5.5 * running[step] ** 1.15 + random.gauss(0, 0.4), 1) for step in _steps(stream)]
+    running = _thin(stream, runoff_of(today.day.toordinal()))
+    return [
+        round(stream.level + 5.5 * run**1.15 + 0.4 * chance, 1)
+        for run, chance in zip(running, _gauss(random, stream.count), strict=True)
+    ]
 
 
-def soil(stream: Stream, sky: Sky, random: Random) -> Values:
+def soil(stream: Stream, today: Sky, random: Random) -> Values:
     """Soil moisture in % by volume: rises with rain, dries in summer."""
-    ordinal = sky.day.toordinal()
-    today, tomorrow = soil_of(ordinal), soil_of(ordinal + 1)
-    values: Values = []
-    for index in range(stream.count):
-        level = today + (tomorrow - today) * index / stream.count
-        values.append(round(max(3.0, min(48.0, stream.level + 30 * level + random.gauss(0, 0.15))), 1))
-    return values
+    ordinal = today.day.toordinal()
+    here, there = soil_of(ordinal), soil_of(ordinal + 1)
+    return [
+        round(max(3.0, min(48.0, stream.level + 30 * (here + (there - here) * at / stream.count) + 0.15 * chance)), 1)
+        for at, chance in enumerate(_gauss(random, stream.count))
+    ]
 
 
-def sound(stream: Stream, sky: Sky, random: Random) -> Values:
+@lru_cache(2 * _CACHED)
+def _sound_day(ordinal: int, lively: int) -> tuple[float, ...]:
+    today, traffic, fireworks = sky(ordinal), _traffic_day(ordinal), _fireworks_day(ordinal)
+    return tuple(
+        15 * math.sqrt(traffic[step])
+        + lively * _bell(today.hour[step], 22.5, 2.6) * (1.4 if today.work[step] < 0.6 else 0.8)
+        + 2.5 * min(1.5, today.rain[step])
+        + 12 * fireworks[step]
+        for step in range(STEPS)
+    )
+
+
+def sound(stream: Stream, today: Sky, random: Random) -> Values:
     """Sound level in dB(A) over the period; `level` is the quiet of the night there."""
-    lively = 7 if stream.character == "nightlife" else 0
-    values: Values = []
-    for step in _steps(stream):
-        evening = lively * _bell(sky.hour[step], 22.5, 2.6) * (1.4 if sky.work[step] < 0.6 else 0.8)
-        value = stream.level + 15 * math.sqrt(_traffic(sky, step)) + evening + 2.5 * min(1.5, sky.rain[step])
-        values.append(round(value + random.gauss(0, 1.1) + 12 * _fireworks(sky, step), 1))
-    return values
+    steps = _thin(stream, _sound_day(today.day.toordinal(), 7 if stream.character == "nightlife" else 0))
+    level = stream.level
+    return [
+        round(level + step + 1.1 * chance, 1) for step, chance in zip(steps, _gauss(random, stream.count), strict=True)
+    ]
 
 
 PATTERNS: dict[str, Pattern] = {
@@ -295,10 +365,10 @@ PATTERNS: dict[str, Pattern] = {
     "ozone": ozone,
     "parking": parking,
     "container": container,
-    "temperature": _sampled(lambda sky: sky.temperature, 0.12, 1, -30, 45),
-    "humidity": _sampled(lambda sky: sky.humidity, 0.8, 0, 5, 100),
-    "wind": _sampled(lambda sky: sky.wind, 0.25, 1, 0, 40),
-    "pressure": _sampled(lambda sky: sky.pressure, 0.05, 1, 930, 1070),
+    "temperature": _sampled("temperature", 0.12, 1, -30, 45),
+    "humidity": _sampled("humidity", 0.8, 0, 5, 100),
+    "wind": _sampled("wind", 0.25, 1, 0, 40),
+    "pressure": _sampled("pressure", 0.05, 1, 930, 1070),
     "rain": rain,
     "river": river,
     "brook": brook,
