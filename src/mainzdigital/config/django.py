@@ -1,6 +1,5 @@
 """Django's settings, derived from the typed settings; nothing is configured here that an operator should change."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
@@ -10,7 +9,6 @@ from mainzdigital.config.settings import settings
 from mainzdigital.store.connect import conninfo
 
 _settings = settings()
-_package = Path(__file__).resolve().parent.parent
 _libpq = conninfo_to_dict(conninfo(_settings.dsn, name="web"))
 
 SECRET_KEY = _settings.secret_key
@@ -109,7 +107,7 @@ LANGUAGES = [("de", "Deutsch"), ("en", "English")]
 USE_I18N = True
 ROOT_URLCONF = "mainzdigital.config.urls"
 STATIC_URL = "/static/"
-STATIC_ROOT = _package / "web" / "static" / "collected"
+
 PROCRASTINATE_ON_APP_READY = "mainzdigital.config.jobs.add_periodic"
 # The process configures its log before Django is loaded (config/log.py); Django adds no handlers of its own.
 LOGGING_CONFIG = None
@@ -130,7 +128,6 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _https
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
-TRUSTED_PROXIES = _accounts.proxies
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",

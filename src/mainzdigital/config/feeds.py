@@ -24,7 +24,7 @@ from mainzdigital.store.lease import release_all, take
 _logger = logging.getLogger(__name__)
 
 # "package.module:function"; the function takes Settings and returns an iterable of feeds.
-FACTORIES: tuple[str, ...] = ()
+FACTORIES: tuple[str, ...] = ("mainzdigital.config.demo.feed:feeds",)
 
 _LOOK = 2.0  # seconds between looks at leases and threads
 _LONGEST_DELAY = 300.0
