@@ -4,6 +4,7 @@ import { defineConfig } from "vite";
 export default defineConfig({
   base: "/static/built/",
   publicDir: false,
+  css: { preprocessorOptions: { scss: { quietDeps: true, silenceDeprecations: ["if-function", "import", "global-builtin"] } } },
   build: {
     outDir: "../src/mainzdigital/web/static/built",
     emptyOutDir: true,

@@ -12,11 +12,12 @@ export function word(key: string): string {
 
 export const language = (): string => document.documentElement.lang || "de";
 
-/** A number as the server writes it: three significant figures, at most two decimals. */
+/** A number as the server writes it: 0,05; 9,9; 104. */
 export function number(value: number, digits?: number): string {
   let places = digits;
   if (places === undefined) {
-    places = Number.isInteger(value) ? 0 : Math.max(0, Math.min(2, 2 - Math.floor(Math.log10(Math.abs(value)))));
+    const size = Math.abs(value);
+    places = Number.isInteger(value) ? 0 : size < 1 ? 2 : size < 100 ? 1 : 0;
   }
   return new Intl.NumberFormat(language(), { minimumFractionDigits: places, maximumFractionDigits: places })
     .format(value)

@@ -11,7 +11,6 @@ from mainzdigital.kernel.errors import InvalidInput
 ENVIRONMENT: dict[str, str] = {
     "MAINZDIGITAL_SIGN_UP": "1 (default): anyone may open an account; 0: only the administration does",
     "MAINZDIGITAL_STAFF_TWO_FACTOR": "1 (default): the administration asks for a second factor; 0: demo, classroom",
-    "MAINZDIGITAL_PROXIES": "number of own reverse proxies before the public port; default 0",
     "MAINZDIGITAL_MAIL": "smtp://user:password@host:587 (STARTTLS), smtps://…:465, file: (home/outbox) or console:",
     "MAINZDIGITAL_OIDC": "names of OpenID Connect providers, such as 'bundid stadt'; for each NAME:",
     "MAINZDIGITAL_OIDC_<NAME>_URL": "the provider's address, where /.well-known/openid-configuration lies",
@@ -60,7 +59,6 @@ class Mail:
 class AccountSettings:
     sign_up: bool
     staff_two_factor: bool
-    proxies: int  # proxies of ours before the web process: the api process, and the operator's
     mail: Mail
     providers: tuple[Provider, ...]
 
@@ -70,7 +68,6 @@ def account_settings(environ: Mapping[str, str] = os.environ) -> AccountSettings
     return AccountSettings(
         sign_up=_flag(environ, "MAINZDIGITAL_SIGN_UP", default=True),
         staff_two_factor=_flag(environ, "MAINZDIGITAL_STAFF_TWO_FACTOR", default=True),
-        proxies=1 + _count(environ, "MAINZDIGITAL_PROXIES"),
         mail=_mail(environ.get("MAINZDIGITAL_MAIL") or "console:"),
         providers=tuple(_provider(environ, name) for name in environ.get("MAINZDIGITAL_OIDC", "").split()),
     )
@@ -81,13 +78,6 @@ def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     if value not in ("0", "1"):
         raise InvalidInput(f"{name} is '{value}'", where=name, remedy="use 0 or 1")
     return value == "1"
-
-
-def _count(environ: Mapping[str, str], name: str) -> int:
-    value = environ.get(name) or "0"
-    if not re.fullmatch(r"[0-9]", value):
-        raise InvalidInput(f"{name} is '{value}'", where=name, remedy="use a number from 0 to 9")
-    return int(value)
 
 
 def _mail(text: str) -> Mail:

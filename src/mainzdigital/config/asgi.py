@@ -1,27 +1,57 @@
 """The `api` process: what the data APIs need, put together. Never imports Django."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from mainzdigital.config.settings import settings
+from mainzdigital.config import migrations
+from mainzdigital.config.settings import Settings, settings
+from mainzdigital.serve.app import create_app
+from mainzdigital.serve.app_services import Services
+from mainzdigital.serve.operations import DatabaseReady, Measured, Metrics, Operations, WebReady, watch
 from mainzdigital.serve.relay import Relay
 
-_Scope = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ROUTES = {
+    "/sensorthings/": "sensorthings",
+    "/series/": "series",
+    "/events/": "events",
+    "/health": "operations",
+    "/ready": "operations",
+    "/metrics": "operations",
+}
 
-_settings = settings()
-_relay = Relay(socket=_settings.web_socket, origin=_settings.origin, proxies=_settings.trusted_proxies)
+
+def compose(chosen: Settings) -> Measured:
+    """The ASGI application of one process."""
+    metrics = Metrics()
+    relay = Relay(socket=chosen.web_socket, origin=chosen.origin, proxies=chosen.trusted_proxies)
+    operations = Operations(
+        metrics,
+        parts={
+            "database": DatabaseReady(migrations.expected()),
+            "pages": WebReady(chosen.web_socket),
+        },
+    )
+
+    @asynccontextmanager
+    async def companions(services: Services) -> AsyncIterator[None]:
+        watch(metrics, services)
+        try:
+            yield
+        finally:
+            await relay.close()
+
+    services = Services(
+        dsn=chosen.dsn,
+        secret_key=chosen.secret_key,
+        origin=chosen.origin,
+        zone=chosen.city.zone,
+        open_write=chosen.open_write,
+        fallback=relay,
+        mounts={"/health": operations.health, "/ready": operations.ready, "/metrics": operations.metrics},
+        companions=(companions,),
+        client_of=chosen.trusted_proxies.client,
+    )
+    return Measured(create_app(services), metrics, routes=ROUTES, streams=frozenset({"events"}))
 
 
-async def application(scope: _Scope, receive: _Receive, send: _Send) -> None:
-    if scope["type"] == "lifespan":
-        while (await receive())["type"] != "lifespan.shutdown":
-            await send({"type": "lifespan.startup.complete"})
-        await _relay.close()
-        await send({"type": "lifespan.shutdown.complete"})
-    elif scope["path"] == "/health":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": b'{"status":"ok"}'})
-    elif scope["type"] == "http":
-        await _relay(scope, receive, send)
+application = compose(settings())

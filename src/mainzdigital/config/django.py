@@ -1,6 +1,5 @@
 """Django's settings, derived from the typed settings; nothing is configured here that an operator should change."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
@@ -10,7 +9,6 @@ from mainzdigital.config.settings import settings
 from mainzdigital.store.connect import conninfo
 
 _settings = settings()
-_package = Path(__file__).resolve().parent.parent
 _libpq = conninfo_to_dict(conninfo(_settings.dsn, name="web"))
 
 SECRET_KEY = _settings.secret_key
@@ -44,6 +42,7 @@ INSTALLED_APPS = [
     "allauth",
     "django.contrib.admin",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -109,7 +108,7 @@ LANGUAGES = [("de", "Deutsch"), ("en", "English")]
 USE_I18N = True
 ROOT_URLCONF = "mainzdigital.config.urls"
 STATIC_URL = "/static/"
-STATIC_ROOT = _package / "web" / "static" / "collected"
+
 PROCRASTINATE_ON_APP_READY = "mainzdigital.config.jobs.add_periodic"
 # The process configures its log before Django is loaded (config/log.py); Django adds no handlers of its own.
 LOGGING_CONFIG = None
@@ -131,6 +130,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 TRUSTED_PROXIES = _accounts.proxies
+CSRF_TRUSTED_ORIGINS = [_settings.origin]
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",

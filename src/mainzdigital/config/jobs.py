@@ -4,7 +4,6 @@ Modules bring theirs in `tasks.py`; the platform's own are the periodic ones her
 """
 
 import asyncio
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,7 +26,13 @@ class Periodic:
     takes_connection: bool = True
 
 
-PERIODIC: tuple[Periodic, ...] = ()
+PERIODIC: tuple[Periodic, ...] = (
+    Periodic("repair_rollups", "* * * * *", "mainzdigital.store.maintenance:repair_rollups"),
+    Periodic("summarise", "*/10 * * * *", "mainzdigital.store.maintenance:summarise"),
+    Periodic("make_ahead", "5 * * * *", "mainzdigital.store.maintenance:make_ahead"),
+    Periodic("purge", "35 * * * *", "mainzdigital.store.maintenance:purge"),
+    Periodic("deliver", "* * * * *", "mainzdigital.identity.outbox:deliver", takes_connection=False),
+)
 
 
 def add_periodic(app: procrastinate.App) -> None:
@@ -50,7 +55,11 @@ def _runner(job: Periodic) -> Callable[..., None]:
         module, _, name = job.function.partition(":")
         function: Callable[..., object] = getattr(import_module(module), name)
         if not job.takes_connection:
+            from django.db import close_old_connections
+
+            close_old_connections()
             function()
+            close_old_connections()
             return
         from mainzdigital.config.settings import settings
         from mainzdigital.store.connect import connect
@@ -75,7 +84,6 @@ async def _forget_old(context: procrastinate.JobContext, timestamp: int) -> None
 
 async def work(*, concurrency: int) -> None:
     """Work until SIGTERM or SIGINT."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mainzdigital.config.django")
     import django
 
     django.setup()

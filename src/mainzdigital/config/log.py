@@ -4,10 +4,12 @@ import json
 import logging
 import os
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from types import TracebackType
 
 SUPERVISED = "MAINZDIGITAL_SUPERVISED"  # set by the supervisor for its children: pid of the supervisor
 _BYTES, _FILES = 10_000_000, 5
@@ -88,8 +90,19 @@ def configure(process: str, *, as_json: bool = False, folder: Path | None = None
     for name in ("asyncio", "aiohttp", "psycopg.pool", "procrastinate", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("django.request").setLevel(logging.ERROR)  # a page that is not there is no event
+    logging.captureWarnings(True)
+    sys.excepthook = _fault
+    threading.excepthook = lambda given: _fault(given.exc_type, given.exc_value, given.exc_traceback)
     # A log that cannot be written (disk full, closed terminal) must never stop the city.
     logging.raiseExceptions = False
+
+
+def _fault(kind: type[BaseException], error: BaseException | None, at: TracebackType | None) -> None:
+    if error is None or issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error or kind(), at)
+        return
+    said = f"{kind.__name__}: {error}"
+    logging.getLogger("mainzdigital").critical("stopped by a fault: %s", said, exc_info=(kind, error, at))
 
 
 def tell_ready() -> None:

@@ -1,7 +1,5 @@
 """Migrations: applied by one process at a time, refused where the database is newer than the program."""
 
-import os
-
 from mainzdigital.config.exits import Misplaced
 from mainzdigital.config.report import Report
 
@@ -10,7 +8,6 @@ _LOCK = 0x6D61696E7A  # advisory lock of the database: hosts that start together
 
 def migrate(report: Report) -> int:
     """Apply what is missing; number of migrations applied. Raises Misplaced."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mainzdigital.config.django")
     import django
 
     django.setup()

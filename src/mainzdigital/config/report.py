@@ -13,10 +13,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 class Report:
     """`say` tells a step, `progress` a count, `result` the outcome. All of it goes to standard output."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, silent: bool = False) -> None:
         self.as_json = as_json
+        self.silent = silent
 
     def say(self, text: str, **fields: object) -> None:
+        if self.silent:
+            return
         if self.as_json:
             self._line({"message": text, **fields})
         else:

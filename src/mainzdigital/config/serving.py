@@ -48,6 +48,7 @@ async def serve_api(settings: Settings, *, drain_seconds: float) -> None:
     waiting = asyncio.ensure_future(stopping.wait())
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
+        application.end_streams()
         server.stop()  # type: ignore[no-untyped-call]
         done, _ = await asyncio.wait({serving}, timeout=drain_seconds)
         if not done:

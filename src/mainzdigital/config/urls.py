@@ -5,6 +5,7 @@ from importlib import import_module
 from django.urls import URLPattern, URLResolver, include, path
 
 from mainzdigital.config import registry
+from mainzdigital.identity.administration import site
 
 
 def _module_urls() -> list[URLResolver]:
@@ -20,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("mainzdigital.web.urls")),
     *_module_urls(),
     path("konto/", include("allauth.urls")),
+    path("verwaltung/", site.urls),
 ]
 handler400 = "mainzdigital.web.errors.bad_request"
 handler403 = "mainzdigital.web.errors.permission_denied"

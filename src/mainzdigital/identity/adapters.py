@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+import time
 from typing import Any
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from cryptography.fernet import Fernet
@@ -24,6 +27,13 @@ def display(account: Account) -> str:
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.ACCOUNT_SIGN_UP_OPEN)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Signing in counts as proof for a while, like giving the password again."""
+        if not super().is_reauthentication_required(app=app):
+            return False
+        limit = time.time() - app_settings.REAUTHENTICATION_TIMEOUT
+        return not any(record["at"] > limit for record in get_authentication_records(self.request, self.request.user))
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)

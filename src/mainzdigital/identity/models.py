@@ -150,11 +150,11 @@ class Account(AbstractBaseUser):
 class Delegation(models.Model):
     """A role lent for a time. In force only while the lender holds the role itself (see rights.py)."""
 
-    lender = models.ForeignKey(Account, models.CASCADE, related_name="lent", verbose_name=_("from"))
-    borrower = models.ForeignKey(Account, models.CASCADE, related_name="borrowed", verbose_name=_("to"))
+    lender = models.ForeignKey(Account, models.CASCADE, related_name="lent", verbose_name=_("lent by"))
+    borrower = models.ForeignKey(Account, models.CASCADE, related_name="borrowed", verbose_name=_("lent to"))
     role = models.ForeignKey(Group, models.CASCADE, related_name="+", verbose_name=_("role"))
-    starts = models.DateTimeField(_("from when"))
-    ends = models.DateTimeField(_("until"))
+    starts = models.DateTimeField(_("starts"))
+    ends = models.DateTimeField(_("ends"))
     reason = models.CharField(_("reason"), max_length=300)
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     revoked = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
@@ -243,8 +243,8 @@ class OutboxMail(models.Model):
     """A mail written in the transaction that causes it, and sent by the work process afterwards."""
 
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
-    recipients = models.JSONField(_("to"))
-    sender = models.CharField(_("from"), max_length=320)
+    recipients = models.JSONField(_("recipients"))
+    sender = models.CharField(_("sender"), max_length=320)
     subject = models.CharField(_("subject"), max_length=500)
     message = models.BinaryField()  # the MIME message; emptied once sent
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)

@@ -150,11 +150,11 @@ def purge() -> int:
         if entry.retention_days is not None:
             model = apps.get_model(entry.model)
             limit = timezone.now() - timedelta(days=entry.retention_days)
-            count += model._default_manager.filter(**{f"{_clock(model)}__lt": limit}).delete()[0]
+            count += model._default_manager.filter(**{f"{clock(model)}__lt": limit}).delete()[0]
     return count
 
 
-def _clock(model: type[models.Model]) -> str:
+def clock(model: type[models.Model]) -> str:
     """The column that says since when a row is kept."""
     names = {field.name for field in model._meta.concrete_fields}
     return next(name for name in ("created", "at", "since") if name in names)

@@ -89,7 +89,11 @@ class Relay:
         if scope["method"] not in _METHODS:
             await _answer(send, 501, b"", head=True)
             return
-        given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+        # aiohttp writes headers as UTF-8, so they are read as that.
+        given = [
+            (name.decode("utf-8", "replace").lower(), value.decode("utf-8", "replace"))
+            for name, value in scope["headers"]
+        ]
         lengths = {value.strip() for name, value in given if name == "content-length"}
         chunked = any(name == "transfer-encoding" for name, _ in given)
         if chunked or len(lengths) > 1 or not all(length.isascii() and length.isdigit() for length in lengths):
@@ -137,7 +141,7 @@ class Relay:
         except ValueError:
             await _answer(send, 400, b"", head=True)
             return
-        body = _Body(receive)
+        body = _Body(receive, empty=not length)
         begun = False
         try:
             async with self._open().request(
@@ -150,6 +154,8 @@ class Relay:
                 await _stream(answer, body, send)
         except _ClientGone:
             return
+        except ValueError:  # a header that cannot be written again
+            await _answer(send, 400, b"", head=True)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             if body.gone:
                 return
@@ -158,7 +164,7 @@ class Relay:
                 _logger.warning("web broke off an answer to %s: %s", scope["path"], error)
                 raise
             _logger.warning("web does not answer: %s", error or type(error).__name__)
-            lost = not isinstance(error, aiohttp.ClientConnectorError) and scope["method"] not in {"GET", "HEAD"}
+            lost = scope["method"] not in {"GET", "HEAD"} and not isinstance(error, aiohttp.ClientConnectorError)
             await _answer(send, 502 if lost else 503, _BROKEN if lost else _DOWN, head=head)
 
 
@@ -169,22 +175,27 @@ class _ClientGone(Exception):
 class _Body:
     """The request's body; afterwards, the news that the client has gone."""
 
-    def __init__(self, receive: _Receive) -> None:
+    def __init__(self, receive: _Receive, *, empty: bool) -> None:
         self._receive = receive
         self.gone = False
-        self._complete = False
+        self._complete = asyncio.Event()
+        if empty:
+            self._complete.set()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        while not self._complete:
+        while not self._complete.is_set():
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.gone = True
                 raise _ClientGone
-            self._complete = not message.get("more_body")
             if chunk := message.get("body"):
                 yield chunk
+            if not message.get("more_body"):
+                self._complete.set()
 
     async def until_gone(self) -> None:
+        # An answer may begin before the whole request is read; until then what comes is its body.
+        await self._complete.wait()
         while not self.gone:
             message = await self._receive()
             self.gone = message["type"] == "http.disconnect"

@@ -274,11 +274,8 @@ _TEXT_CALLS: dict[str, Callable[..., str]] = {
     "trim": lambda value: f"btrim({value}, E' \\t\\n\\r\\f\\x0b')",
     "concat": lambda first, second: f"({first} || {second})",
 }
+_FIELDS = frozenset({"year", "month", "day", "hour", "minute"})
 _TIME_CALLS: dict[str, Callable[[str], str]] = {
-    **{
-        name: (lambda value, name=name: f"extract({name} FROM {value} AT TIME ZONE 'UTC')::float8")
-        for name in ("year", "month", "day", "hour", "minute")
-    },
     "second": lambda value: f"floor(extract(second FROM {value} AT TIME ZONE 'UTC'))::float8",
     "fractionalseconds": lambda value: (
         f"((extract(microseconds FROM {value} AT TIME ZONE 'UTC')::bigint % 1000000)::float8 / 1000000)"
@@ -300,8 +297,10 @@ def _call(expression: Call, place: Place) -> Term:
             f"the function '{name}' is not offered yet", where="$filter", remedy="filter by other properties"
         )
     arguments = [term(item, place) for item in expression.arguments]
-    if name in _TIME_CALLS:
+    if name in _TIME_CALLS or name in _FIELDS:
         start = "NULL::timestamptz" if arguments[0].kind == Kind.NULL else arguments[0].sql
+        if name in _FIELDS:
+            return Term(function.yields, f"extract({name} FROM {start} AT TIME ZONE 'UTC')::float8")
         return Term(function.yields, _TIME_CALLS[name](start))
     if name == "substring":
         return Term(function.yields, _substring(place, arguments))

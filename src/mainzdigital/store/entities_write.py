@@ -246,6 +246,17 @@ def feature_of(connection: psycopg.Connection, datastream: int) -> int | None:
     return None if row is None else row[0]
 
 
+def classes_of(connection: psycopg.Connection, datastream: int, foi: int | None) -> frozenset[AccessClass]:
+    """The access classes on the way to an observation of a datastream with the feature `foi`, else the datastream's."""
+    rows = connection.execute(
+        "SELECT d.access, t.access, s.access, o.access, f.access FROM datastream d JOIN thing t ON t.id = d.thing_id "
+        "JOIN sensor s ON s.id = d.sensor_id JOIN observed_property o ON o.id = d.observed_property_id "
+        "LEFT JOIN feature_of_interest f ON f.id = coalesce(%s, d.foi_id) WHERE d.id = %s",
+        (foi, datastream),
+    ).fetchall()
+    return frozenset(AccessClass(access) for row in rows for access in row if access is not None)
+
+
 def hidden(connection: psycopg.Connection, entity: str, ids: Sequence[int], classes: Iterable[AccessClass]) -> set[int]:
     """Those of the ids whose own class is none of `classes`; for a Datastream also that of what it belongs to."""
     relation = ENTITY_TYPES[entity].relation
@@ -264,3 +275,13 @@ def hidden(connection: psycopg.Connection, entity: str, ids: Sequence[int], clas
             f'SELECT id FROM "{relation}" WHERE id = ANY(%s) AND NOT access = ANY(%s)', (wanted, known)
         ).fetchall()
     return {row[0] for row in rows}
+
+
+async def moves_datastreams(connection: psycopg.AsyncConnection, entries: Sequence[int]) -> bool:
+    """Whether entries of the change log may alter what an observation of an existing datastream meets."""
+    cursor = await connection.execute(
+        "SELECT 1 FROM change_log WHERE id = ANY(%s) AND kind <> 'observations' "
+        "AND (kind <> 'insert' OR entity IN ('Location', 'HistoricalLocation')) LIMIT 1",
+        (list(entries),),
+    )
+    return await cursor.fetchone() is not None

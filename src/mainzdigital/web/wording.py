@@ -1,7 +1,8 @@
 """Numbers, days and times as people read them here: 1.234,5; 22. November 2026; 14:05; the zone named."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from math import floor, isfinite, log10
+from math import isfinite
 
 from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_decimal
@@ -19,13 +20,21 @@ def language() -> str:
 
 
 def number(value: float | int | None, digits: int | None = None) -> str:
-    """A number with as many decimals as it deserves (three significant figures, at most two), or `digits`."""
+    """A number with `digits` decimals, or as many as its size deserves: 0,05; 9,9; 104."""
     if value is None or not isfinite(value):
         return "–"
     if digits is None:
-        digits = 0 if value == 0 or float(value).is_integer() else max(0, min(2, 2 - floor(log10(abs(value)))))
+        digits = digits_for([value])
     pattern = "#,##0" + ("." + "0" * digits if digits else "")
     return str(format_decimal(value, pattern, locale=language())).replace("-", MINUS)
+
+
+def digits_for(values: Sequence[float]) -> int:
+    """Decimals with which all these values are written alike."""
+    if all(float(value).is_integer() for value in values):
+        return 0
+    most = max(abs(value) for value in values)
+    return 2 if most < 1 else 1 if most < 100 else 0
 
 
 def local(value: datetime) -> datetime:
@@ -70,3 +79,29 @@ def ago(value: datetime, now: datetime | None = None) -> str:
 
 def percent(share: float) -> str:
     return f"{number(share * 100, 0)}{THIN}%"
+
+
+def shown(value: object) -> str:
+    """A measured value of any type."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return gettext("yes") if value else gettext("no")
+        case int() | float():
+            return number(value)
+        case _:
+            return str(value)
+
+
+def state_title(state: str) -> str:
+    """How a thing reports: within three hours, within two days, longer ago, never."""
+    match state:
+        case "current":
+            return gettext("Up to date")
+        case "late":
+            return gettext("Late")
+        case "silent":
+            return gettext("Silent")
+        case _:
+            return gettext("No values")

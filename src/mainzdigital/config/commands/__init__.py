@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import pkgutil
 import sys
 from typing import NoReturn
@@ -11,6 +12,9 @@ import click
 from mainzdigital.config.exits import EPILOG, Exit, Misplaced, exit_code, explain
 from mainzdigital.config.settings import Settings, settings
 from mainzdigital.kernel.errors import CityError
+
+# Commands that need Django load it themselves.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mainzdigital.config.django")
 
 # A word of Python cannot name a file of it.
 _FILES = {"import": "importing"}

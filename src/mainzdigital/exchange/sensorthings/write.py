@@ -28,6 +28,16 @@ from mainzdigital.store import changes, entities_write_delete
 from mainzdigital.store import entities_write as rows
 from mainzdigital.store.model import ENTITY_TYPES
 
+# Requirements of 18-088 that writing fulfils.
+WRITING = tuple(
+    f"http://www.opengis.net/spec/iot_sensing/1.1/req/create-update-delete/{name}"
+    for name in (
+        "create-entity", "link-to-existing-entities", "deep-insert", "deep-insert-status-code", "update-entity",
+        "update-entity-put", "update-entity-jsonpatch", "delete-entity", "historical-location-auto-creation",
+        "historical-location-manual-creation",
+    )
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Parent:

@@ -79,8 +79,8 @@ class Migration(migrations.Migration):
                         db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
                     ),
                 ),
-                ("recipients", models.JSONField(verbose_name="to")),
-                ("sender", models.CharField(max_length=320, verbose_name="from")),
+                ("recipients", models.JSONField(verbose_name="recipients")),
+                ("sender", models.CharField(max_length=320, verbose_name="sender")),
                 ("subject", models.CharField(max_length=500, verbose_name="subject")),
                 ("message", models.BinaryField()),
                 ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="attempts")),
@@ -222,8 +222,8 @@ class Migration(migrations.Migration):
             name="Delegation",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("starts", models.DateTimeField(verbose_name="from when")),
-                ("ends", models.DateTimeField(verbose_name="until")),
+                ("starts", models.DateTimeField(verbose_name="starts")),
+                ("ends", models.DateTimeField(verbose_name="ends")),
                 ("reason", models.CharField(max_length=300, verbose_name="reason")),
                 (
                     "created",
@@ -238,7 +238,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="borrowed",
                         to=settings.AUTH_USER_MODEL,
-                        verbose_name="to",
+                        verbose_name="lent to",
                     ),
                 ),
                 (
@@ -247,7 +247,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="lent",
                         to=settings.AUTH_USER_MODEL,
-                        verbose_name="from",
+                        verbose_name="lent by",
                     ),
                 ),
                 (

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django import template
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -20,6 +21,7 @@ register.filter("instant", wording.instant)
 register.filter("instant_with_zone", wording.instant_with_zone)
 register.filter("ago", wording.ago)
 register.filter("percent", wording.percent)
+register.filter("state_title", wording.state_title)
 
 
 @register.filter
@@ -70,8 +72,8 @@ def entry_script(name: str) -> SafeString:
 def with_query(context: template.Context, **changes: object) -> str:
     """The present address with other query values; an empty value removes its key, a change leaves the page number."""
     query = context["request"].GET.copy()
-    if "page" not in changes:
-        query.pop("page", None)
+    if "seite" not in changes:
+        query.pop("seite", None)
     for key, value in changes.items():
         if value in (None, ""):
             query.pop(key, None)
@@ -79,3 +81,34 @@ def with_query(context: template.Context, **changes: object) -> str:
             query[key] = str(value)
     text = query.urlencode()
     return f"?{text}" if text else context["request"].path
+
+
+@register.simple_tag(takes_context=True)
+def without(context: template.Context, key: str, value: str) -> str:
+    """The present address without one value of a key that may stand several times."""
+    query = context["request"].GET.copy()
+    query.pop("seite", None)
+    query.setlist(key, [item for item in query.getlist(key) if item.strip() != value])
+    text = query.urlencode()
+    return f"?{text}" if text else context["request"].path
+
+
+@register.filter
+def kind_title(key: str) -> str:
+    return str(kinds.kind(key).title)
+
+
+@register.filter
+def shown(value: object) -> str:
+    """A measured value: numbers as this language writes them, yes or no, else the text."""
+    return wording.shown(value)
+
+
+@register.simple_tag
+def point(x: float, y: float, kind: str, identifier: int, name: str) -> SafeString:
+    """A thing on a drawn map, linked; its name is its title. Keyboards take the list beside the map."""
+    found = kinds.kind(kind)
+    return format_html(
+        '<a href="{}" tabindex="-1"><path class="point kind-{}" transform="translate({} {})" d="{}"/><title>{}</title></a>',
+        reverse("web:thing", args=[identifier]), found.colour, round(x - 8, 1), round(y - 8, 1), found.shape, name,
+    )  # fmt: skip
