@@ -106,6 +106,7 @@ TIME_ZONE = _settings.city.time_zone
 LANGUAGE_CODE = "de"
 LANGUAGES = [("de", "Deutsch"), ("en", "English")]
 USE_I18N = True
+LOCALE_PATHS = [_package / "connect" / "locale"]  # not an app of Django, but it speaks to people
 ROOT_URLCONF = "mainzdigital.config.urls"
 STATIC_URL = "/static/"
 
