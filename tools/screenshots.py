@@ -20,7 +20,7 @@ def chromium() -> str:
 
 def first_thing(page: Page, address: str) -> str:
     """Address of the page of an air-quality station: what the start page speaks of first."""
-    page.goto(f"{address}/messstellen/?kind=airquality")
+    page.goto(f"{address}/messstellen/?art=airquality")
     link = page.locator("main a[href*='/messstellen/']").first.get_attribute("href")
     if not link:
         raise SystemExit("there is no station yet; is the demo running?")

@@ -87,6 +87,21 @@ function drawers(): void {
   apply();
 }
 
+// An open drop-down closes with Escape and with a click elsewhere.
+function dropdowns(): void {
+  const open = (): HTMLDetailsElement[] => [...document.querySelectorAll<HTMLDetailsElement>("details[data-dropdown][open]")];
+  document.addEventListener("click", (event) => {
+    for (const item of open()) if (!item.contains(event.target as Node)) item.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const item of open()) {
+      item.open = false;
+      item.querySelector("summary")?.focus();
+    }
+  });
+}
+
 export function setUpFrame(): void {
   document.documentElement.classList.add("scripted");
   menu();
@@ -95,5 +110,6 @@ export function setUpFrame(): void {
   offline();
   sendOnChange();
   drawers();
+  dropdowns();
   document.addEventListener("htmx:afterSettle", drawers);
 }

@@ -1,5 +1,6 @@
 """Django's settings, derived from the typed settings; nothing is configured here that an operator should change."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
@@ -42,7 +43,6 @@ INSTALLED_APPS = [
     "allauth",
     "django.contrib.admin",
     "django.contrib.contenttypes",
-    "django.contrib.humanize",
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -106,7 +106,8 @@ TIME_ZONE = _settings.city.time_zone
 LANGUAGE_CODE = "de"
 LANGUAGES = [("de", "Deutsch"), ("en", "English")]
 USE_I18N = True
-LOCALE_PATHS = [_package / "connect" / "locale"]  # not an app of Django, but it speaks to people
+# connect is no app of Django, but its reject files speak to people.
+LOCALE_PATHS = [Path(__file__).resolve().parent.parent / "connect" / "locale"]
 ROOT_URLCONF = "mainzdigital.config.urls"
 STATIC_URL = "/static/"
 
@@ -130,8 +131,6 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _https
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
-TRUSTED_PROXIES = _accounts.proxies
-CSRF_TRUSTED_ORIGINS = [_settings.origin]
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",

@@ -4,8 +4,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from mainzdigital.config import registry
 from mainzdigital.config.city import City
 from mainzdigital.config.settings import settings
+from mainzdigital.identity.reader import request_reader
 from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.web.shell import Place, Shell
 
@@ -30,6 +32,8 @@ def shell() -> Shell:
         boundary=boundary(city, current.city_file.parent),
         map_style=city.map.style,
         map_attribution=city.map.attribution,
+        links=tuple(link for module in registry.modules() for link in module.navigation),
+        reader=request_reader,
     )
 
 

@@ -38,11 +38,12 @@ class ThingQuery:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit value of a stream, in its unit, with its title and where it is written."""
+    """A limit value of a stream, in its unit: over which time (ISO 8601, empty: any), and where it is written."""
 
     value: float
     title: str
     source: str = ""
+    period: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +306,8 @@ def _limits(given: object) -> tuple[Limit, ...]:
             and isinstance(item.get("value"), (int, float))
             and not isinstance(item["value"], bool)
         ):
-            found.append(Limit(float(item["value"]), _text(item.get("title")), _text(item.get("source"))))
+            source = _text(item.get("source")) or _text(item.get("basis"))
+            found.append(Limit(float(item["value"]), _text(item.get("title")), source, _text(item.get("period"))))
     return tuple(found)
 
 

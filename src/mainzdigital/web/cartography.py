@@ -54,11 +54,18 @@ def outline(frame: shell.Shell) -> Outline | None:
     if frame.boundary is not None:
         found = _geometry(frame.boundary)
         if found is not None:
-            return Outline(found, schematic=False)
+            return Outline(found, schematic=_says_schematic(frame.boundary))
     if len(frame.districts) < 3:
         return None
     hull = MultiPoint([place.point for place in frame.districts]).convex_hull
     return Outline(hull.buffer(0.014).simplify(0.0008), schematic=True)
+
+
+def _says_schematic(given: Mapping[str, Any]) -> bool:
+    """Whether the file itself says `schematic: true` in a feature's properties."""
+    features = given.get("features", [given])
+    found = [item.get("properties") for item in features if isinstance(item, Mapping)]
+    return any(isinstance(item, Mapping) and item.get("schematic") is True for item in found)
 
 
 def _geometry(given: Mapping[str, Any]) -> BaseGeometry | None:
@@ -69,7 +76,7 @@ def _geometry(given: Mapping[str, Any]) -> BaseGeometry | None:
             case "Feature":
                 return shape(given["geometry"])
             case _:
-                return shape(given)
+                return shape(dict(given))
     except (ShapelyError, KeyError, TypeError, ValueError, AttributeError):
         return None
 

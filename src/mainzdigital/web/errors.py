@@ -1,6 +1,9 @@
 """Error pages: each says what happened and what to do next, in the frame of the portal."""
 
+from collections.abc import Callable
+
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -71,12 +74,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 class CityErrors:
     """Middleware: a refusal of the core becomes its page, with what is wrong and the remedy."""
 
-    def __init__(self, get_response):  # type: ignore[no-untyped-def]
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response: HttpResponse = self._get_response(request)
-        return response
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, CityError):

@@ -81,6 +81,7 @@ class Topic:
         return re.search(self.pattern, f"{name} {definition.rsplit('/', 1)[-1]}", re.IGNORECASE) is not None
 
 
+_LONG_TERM = re.compile(r"jahr|year|annual|tages|tag\b|day|daily", re.IGNORECASE)
 NITROGEN_DIOXIDE = r"\bno ?[2₂]\b|stickstoffdioxid|nitrogen.?dioxide"
 
 
@@ -116,9 +117,9 @@ def fresh(streams: Sequence[Stream], now: datetime) -> list[Stream]:
 
 def short_term_limit(limits: Sequence[Limit]) -> Limit | None:
     """The limit an hourly value is compared with: the one for an hour where it is named, never a yearly mean."""
-    hourly = [item for item in limits if re.search(r"stund|hour|1 ?h\b", item.title, re.IGNORECASE)]
-    others = [item for item in limits if not re.search(r"jahr|year|annual|tag|day|daily", item.title, re.IGNORECASE)]
-    return (hourly or others or [None])[0]
+    hourly = [item for item in limits if item.period == "PT1H"]
+    others = [item for item in limits if not item.period and not _LONG_TERM.search(item.title)]
+    return next(iter(hourly or others), None)
 
 
 def _air(connection: Connection, streams: Sequence[Stream], now: datetime) -> Air | None:
@@ -170,8 +171,9 @@ def _list_address(streams: Sequence[Stream]) -> str:
     return reverse("web:things") + (f"?art={kinds.pop()}" if len(kinds) == 1 else "")
 
 
-def _figure(topic: Topic, streams: Sequence[Stream], value: str, unit: str, note: str, trend: object) -> Figure:
-    assert trend is None or isinstance(trend, drawing.Spark)
+def _figure(
+    topic: Topic, streams: Sequence[Stream], *, value: str, unit: str = "", note: str = "", trend: drawing.Spark | None
+) -> Figure:
     return Figure(
         title=str(topic.title), value=value, unit=unit, note=note, time=_newest(streams), trend=trend,
         url=_list_address(streams), simulated=is_simulated(streams),
@@ -194,7 +196,7 @@ def _counted_today(topic: Topic, connection: Connection, streams: Sequence[Strea
     if then > 0 and this_hour > midnight:
         note += "; " + _compared(full / then - 1)
     trend = _trend(past, this_hour - HOUR, lambda item: item.total, from_zero=True)
-    return _figure(topic, streams, wording.number(today, 0), "", note, trend)
+    return _figure(topic, streams, value=wording.number(today, 0), note=note, trend=trend)
 
 
 def _compared(change: float) -> str:
@@ -219,7 +221,7 @@ def _free_now(topic: Topic, connection: Connection, streams: Sequence[Stream], n
     hour = now.replace(minute=0, second=0, microsecond=0)
     past = things.hours(connection, streams=living, since=hour - HOUR * 24, until=now)
     trend = _trend(past, hour, lambda item: item.level, from_zero=True)
-    return _figure(topic, living, wording.number(total, 0), "", note, trend)
+    return _figure(topic, living, value=wording.number(total, 0), note=note, trend=trend)
 
 
 def _capacity(stream: Stream) -> float | None:
@@ -242,7 +244,7 @@ def _mean_now(topic: Topic, connection: Connection, streams: Sequence[Stream], n
     note = _("in 24 hours from %(low)s to %(high)s") % {"low": wording.number(low, 1), "high": wording.number(high, 1)}
     trend = _trend(past, hour, lambda item: item.mean)
     value = wording.number(sum(values) / len(values), 1)
-    return _figure(topic, living, value, living[0].unit, note if past else "", trend)
+    return _figure(topic, living, value=value, unit=living[0].unit, note=note if past else "", trend=trend)
 
 
 def _fallen_today(topic: Topic, connection: Connection, streams: Sequence[Stream], now: datetime) -> Figure | None:
@@ -255,7 +257,8 @@ def _fallen_today(topic: Topic, connection: Connection, streams: Sequence[Stream
     past = things.hours(connection, streams=living, since=min(midnight, hour - HOUR * 24), until=now)
     total = sum(item.total for item in past if item.start >= midnight) / len(living)
     trend = _trend(past, hour, lambda item: item.total, from_zero=True)
-    return _figure(topic, living, wording.number(total, 1), living[0].unit, _("since midnight"), trend)
+    value = wording.number(total, 1)
+    return _figure(topic, living, value=value, unit=living[0].unit, note=_("since midnight"), trend=trend)
 
 
 FULL = 80
@@ -273,7 +276,8 @@ def _full_now(topic: Topic, connection: Connection, streams: Sequence[Stream], n
     }
     hour = now.replace(minute=0, second=0, microsecond=0)
     past = things.hours(connection, streams=living, since=hour - HOUR * 24, until=now)
-    return _figure(topic, living, wording.number(full, 0), "", note, _trend(past, hour, lambda item: item.mean))
+    trend = _trend(past, hour, lambda item: item.mean)
+    return _figure(topic, living, value=wording.number(full, 0), note=note, trend=trend)
 
 
 TOPICS: tuple[Topic, ...] = (

@@ -1,9 +1,9 @@
-"""The chart of a series as SVG, made by the server: for printing, for pages without script, and until the script is there."""
+"""The chart of a series as SVG, made by the server: for paper, without script, and until the script is there."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from math import ceil, floor, log10
 
 from babel.dates import format_date
@@ -11,7 +11,7 @@ from babel.dates import format_date
 from mainzdigital.exchange.things import Limit
 from mainzdigital.web import shell, wording
 from mainzdigital.web.drawing import path
-from mainzdigital.web.series import Series
+from mainzdigital.web.series import Point, Series
 
 WIDTH, HEIGHT = 900, 320
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 16, 36
@@ -38,9 +38,7 @@ def plot(series: Series) -> Plot | None:
     if not known:
         return None
     values = [value for point in known for value in (point.value, *_spread(series, point)) if value is not None]
-    inside = (
-        [limit for limit in series.stream.limits if limit.value <= 2.5 * max(values)] if not series.added_up else []
-    )
+    inside = [limit for limit in series.limits if limit.value <= 2.5 * max(values)]
     low, high, step = scale_of([*values, *(limit.value for limit in inside)], from_zero=min(values) >= 0)
     since, until = series.period.since, series.period.until
     span = (until - since).total_seconds()
@@ -72,17 +70,17 @@ def plot(series: Series) -> Plot | None:
         x_ticks=tuple((x(at), text) for at, text in time_ticks(since, until)),
         base=y(max(low, 0)),
         limits=tuple((y(limit.value), limit.title or wording.number(limit.value)) for limit in inside),
-        outside=tuple(limit for limit in series.stream.limits if limit not in inside) if not series.added_up else (),
+        outside=tuple(limit for limit in series.limits if limit not in inside),
     )  # fmt: skip
 
 
-def _spread(series: Series, point) -> tuple[float | None, ...]:  # type: ignore[no-untyped-def]
+def _spread(series: Series, point: Point) -> tuple[float | None, ...]:
     return () if series.added_up else (point.low, point.high)
 
 
-def _runs(series: Series) -> list[list]:  # type: ignore[type-arg]
+def _runs(series: Series) -> list[list[Point]]:
     """Stretches without a gap: a bucket without value ends one, raw values do so after three times the usual step."""
-    runs: list[list] = [[]]  # type: ignore[type-arg]
+    runs: list[list[Point]] = [[]]
     steps = sorted((b.start - a.start).total_seconds() for a, b in zip(series.known, series.known[1:], strict=False))
     usual = steps[len(steps) // 2] if steps else 3600.0
     for point in series.points:
@@ -144,5 +142,5 @@ def time_ticks(since: datetime, until: datetime) -> list[tuple[datetime, str]]:
         number += 1
 
 
-def _day(day) -> str:  # type: ignore[no-untyped-def]
+def _day(day: date) -> str:
     return str(format_date(day, "d. MMM" if wording.language() == "de" else "d MMM", locale=wording.language()))

@@ -1,5 +1,6 @@
 """Material of the style page: one example of everything, invented and plainly so."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import sin
 
@@ -15,17 +16,23 @@ def everything() -> dict[str, object]:
     gappy: list[float | None] = [None if 9 < index < 14 else value for index, value in enumerate(wave)]
     now = datetime.now(UTC)
 
-    def figure(title: str, value: str, unit: str, note: str, values: list[float | None], simulated: bool) -> Figure:
-        return Figure(
-            title, value, unit, note, now - timedelta(minutes=12), drawing.spark(values), "#figures", simulated
-        )
-
+    example = Figure(
+        "", "", "", "", now - timedelta(minutes=12), drawing.spark(list(wave)), "#figures", simulated=False
+    )
     return {
         "crumbs": [(_("Design"), "")],
         "figures": [
-            figure(_("Example with a trend"), "23,4", "°C", _("in 24 hours from 12 to 29"), list(wave), False),
-            figure(_("Example with a gap"), "1.234", "", _("simulated, so marked"), gappy, True),
-            Figure(_("Example without a value"), "–", "", _("no value in the last three hours"), None, None, "#figures", False),
+            replace(
+                example, title=_("Example with a trend"), value="23,4", unit="°C", note=_("in 24 hours from 12 to 29")
+            ),
+            replace(
+                example, title=_("Example with a gap"), value="1.234", note=_("simulated, so marked"),
+                trend=drawing.spark(gappy), simulated=True,
+            ),
+            replace(
+                example, title=_("Example without a value"), value="–", note=_("no value in the last three hours"),
+                trend=None, time=None,
+            ),
         ],
         "kinds": [*kinds.KINDS.values(), kinds.kind("")],
         "icons": sorted(icons.ICONS),

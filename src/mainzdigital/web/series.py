@@ -1,4 +1,4 @@
-"""The values of a datastream over a period, as the page of a thing shows them: chart, sentence and table from one read."""
+"""The values of a datastream over a period: chart, sentence and table of a page come from one read."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import psycopg
 from django.utils.translation import gettext as _
 
 from mainzdigital.exchange import things
-from mainzdigital.exchange.things import Stream
+from mainzdigital.exchange.things import Limit, Stream
 from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.web import shell, wording
 
@@ -60,6 +60,14 @@ class Series:
         return [point for point in self.points if point.value is not None]
 
     @property
+    def limits(self) -> tuple[Limit, ...]:
+        """Limits over the same time as the buckets: an hour's limit says nothing about the mean of a day."""
+        if self.added_up:
+            return ()
+        periods = {"raw": ("", "PT1H"), "hour": ("", "PT1H"), "day": ("", "P1D"), "month": ("",)}[self.period.bucket]
+        return tuple(item for item in self.stream.limits if item.period in periods)
+
+    @property
     def digits(self) -> int:
         """Decimals of all values of the table and the sentence."""
         return wording.digits_for([point.value for point in self.known if point.value is not None] or [0])
@@ -101,10 +109,10 @@ def _day(text: str, where: str) -> date:
 
 
 def adds_up(stream: Stream) -> bool:
-    """Whether the values of a longer time are summed: declared by `properties.aggregation`, else by what is observed."""
+    """Whether values are summed over time: `properties.aggregation` says so (`PT15M sum`), else what is observed."""
     declared = stream.properties.get("aggregation") or stream.properties.get("aggregate")
     if isinstance(declared, str):
-        return declared.lower() in ("sum", "total")
+        return declared.lower().split()[-1:] in (["sum"], ["total"])
     return _ADDED_UP.search(f"{stream.property_name} {stream.definition.rsplit('/', 1)[-1]}") is not None
 
 
@@ -158,7 +166,7 @@ def chart_data(series: Series) -> dict[str, Any]:
     """What the script needs to draw the same chart."""
     zone = shell.current().zone
     return {
-        "name": series.stream.property_name,
+        "name": series.stream.name,
         "unit": series.stream.unit,
         "digits": series.digits,
         "bars": series.added_up,
@@ -168,7 +176,7 @@ def chart_data(series: Series) -> dict[str, Any]:
         "values": [point.value for point in series.points],
         "lows": _if_spread([point.low for point in series.points], series),
         "highs": _if_spread([point.high for point in series.points], series),
-        "limits": [{"value": item.value, "title": item.title} for item in series.stream.limits],
+        "limits": [{"value": item.value, "title": item.title} for item in series.limits],
     }
 
 

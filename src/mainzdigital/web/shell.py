@@ -38,7 +38,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """`bounds` is west, south, east, north in degrees (EPSG:4326); `boundary` a GeoJSON geometry or Feature(Collection).
+    """`bounds` is west, south, east, north in degrees (EPSG:4326); `boundary` is GeoJSON.
 
     `map_style` is the address of a MapLibre style that the operator named; empty: no map tile is ever asked for.
     `reader` tells what the person behind a request may see at the data core.

@@ -109,6 +109,7 @@ def point(x: float, y: float, kind: str, identifier: int, name: str) -> SafeStri
     """A thing on a drawn map, linked; its name is its title. Keyboards take the list beside the map."""
     found = kinds.kind(kind)
     return format_html(
-        '<a href="{}" tabindex="-1"><path class="point kind-{}" transform="translate({} {})" d="{}"/><title>{}</title></a>',
+        '<a href="{}" tabindex="-1"><path class="point kind-{}" transform="translate({} {})" d="{}"/>'
+        "<title>{}</title></a>",
         reverse("web:thing", args=[identifier]), found.colour, round(x - 8, 1), round(y - 8, 1), found.shape, name,
     )  # fmt: skip

@@ -85,7 +85,7 @@ def _thing(row: ThingRow) -> dict[str, Any]:
 def _value(stream: Stream) -> dict[str, Any]:
     return {
         "id": stream.id,
-        "name": stream.property_name,
+        "name": stream.name,
         "unit": stream.unit,
         "value": stream.value,
         "time": stream.time.isoformat() if stream.time else None,
