@@ -113,7 +113,9 @@ async def opened(services: Services) -> AsyncIterator[None]:
 
 
 def _read_only(conninfo: str) -> str:
-    return _with_option(conninfo, "default_transaction_read_only=on")
+    # An answer of several statements is one look at the city.
+    snapshot = _with_option(conninfo, r"default_transaction_isolation=repeatable\ read")
+    return _with_option(snapshot, "default_transaction_read_only=on")
 
 
 def _waiting_for_locks(conninfo: str) -> str:
