@@ -1,6 +1,8 @@
 """`new-module` writes a module that passes everything that a module must pass."""
 
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
