@@ -1,21 +1,53 @@
-.PHONY: setup demo test check bench new-module messages clean
-PYTHON ?= python3
+.DELETE_ON_ERROR:
+.PHONY: setup demo test check bench new-module messages screenshots clean
 BIN = .venv/bin
+BUILT = src/mainzdigital/web/static/built/.stamp
+FRONTEND = $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
+PO = $(shell find src -name '*.po' 2>/dev/null)
 
-setup: .venv/installed
+# Everything a fresh machine needs; each step runs again only when what it depends on has changed.
+setup: .venv/installed $(BUILT) .venv/messages
 
-.venv/installed: pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed (Debian: apt install python3 python3-venv)"; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable . --group dev
-	touch $@
+.venv/installed: pyproject.toml tools/setup.sh
+	sh tools/setup.sh python
+
+$(BUILT): $(FRONTEND) tools/setup.sh
+	sh tools/setup.sh frontend
+	@touch $@
+
+.venv/messages: .venv/installed $(PO)
+	$(BIN)/python -m tools.messages compile
+	@touch $@
+
+# The running city, in the foreground. DATA=<folder> loads real files too.
+demo: setup
+	$(BIN)/mainzdigital demo $(if $(DATA),--data "$(DATA)")
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	sh tools/setup.sh browser
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: setup
-	$(BIN)/ruff check src tests tools
-	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools bench
+	$(BIN)/ruff format --check src tests tools bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.messages check
+	$(BIN)/python -m tools.documents check
+
+bench: setup
+	$(BIN)/python -m bench $(ARGS)
+
+new-module: setup
+	@test -n "$(NAME)" || { echo "usage: make new-module NAME=roadworks"; exit 2; }
+	$(BIN)/mainzdigital new-module $(NAME)
+
+messages: .venv/installed
+	$(BIN)/python -m tools.messages update
+
+screenshots: setup
+	sh tools/setup.sh browser
+	$(BIN)/python -m tools.screenshots
+
+clean:
+	rm -rf .venv frontend/node_modules src/mainzdigital/web/static/built .mypy_cache .ruff_cache .pytest_cache .hypothesis

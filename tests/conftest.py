@@ -25,6 +25,37 @@ from django.test.utils import setup_test_environment  # noqa: E402
 
 setup_test_environment()
 
+_skipped: dict[str, str] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--allowed-skips", type=Path, help="file of node ids that may skip; any other skip fails the run")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped[report.nodeid] = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.skipped:
+        _skipped[report.nodeid] = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tests that need a browser, a broker or real data must not vanish from CI unnoticed."""
+    file: Path | None = session.config.getoption("--allowed-skips")
+    if file is None or hasattr(session.config, "workerinput"):
+        return
+    lines = (line.split("#")[0].strip() for line in file.read_text("utf-8").splitlines())
+    allowed = {line for line in lines if line}
+    for nodeid, reason in sorted(_skipped.items()):
+        if nodeid not in allowed:
+            print(f"\nskipped but not allowed to: {nodeid} ({reason})")  # noqa: T201
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 REALDATA = Path(os.environ.get("MAINZDIGITAL_REALDATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 

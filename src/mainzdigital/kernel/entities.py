@@ -39,6 +39,8 @@ class Navigation:
 
     `local` column here = target.id; `remote` column there = this id;
     `link` table with the column `near` for this id and `far` for the target's.
+    `through` names the navigation of the holder of the column whose target speaks for it where the column is null:
+    an observation without feature of interest has its datastream's.
     """
 
     name: str
@@ -50,10 +52,13 @@ class Navigation:
     near: str = ""
     far: str = ""
     required: bool = False
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EntityType:
+    """`types` is the model this type belongs to, by name; `internal` are relations only access rules may follow."""
+
     name: str
     set_name: str
     relation: str
@@ -61,3 +66,8 @@ class EntityType:
     navigations: Mapping[str, Navigation]
     has_access: bool = True
     default_order: tuple[str, ...] = field(default=("id",))
+    internal: Mapping[str, Navigation] = field(default_factory=dict)
+    types: Mapping[str, "EntityType"] = field(default_factory=dict, repr=False, compare=False)
+
+    def target(self, navigation: Navigation) -> "EntityType":
+        return self.types[navigation.target]

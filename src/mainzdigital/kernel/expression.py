@@ -1,7 +1,12 @@
 """The one filter tree. OData, CQL2 and NGSI-LD q parse to it; `query.evaluate` and `store.compile` give it its meaning.
 
 Logic is three-valued as in SQL: a comparison with null is null, a row is kept only where the whole is true;
-`eq null` and `ne null` test for null (OData 4.01, 5.1.1.1).
+`eq null` and `ne null` test for null (OData 4.01, 5.1.1.1). What is compared with what, and what mixed types in JSON
+mean, stands in `query.types`.
+
+A path through a relation to many asks for any of the related: the filter keeps a row where it is true for at least
+one choice of related entities, the same path being the same entity throughout the filter; where there is none, or
+none the reader may see, the path is null.
 """
 
 from dataclasses import dataclass
@@ -91,6 +96,14 @@ class Negate:
 
 
 @dataclass(frozen=True, slots=True)
+class AnyOf:
+    """True where the predicate, read from the related entity, is true for one of them; else false, never null."""
+
+    navigation: str
+    predicate: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A function by its standard name in lower case, e.g. `contains`, `geo.distance`, `st_within`, `year`."""
 
@@ -98,7 +111,7 @@ class Call:
     arguments: tuple["Expression", ...]
 
 
-Expression = Literal | Path | Compare | In | And | Or | Not | Arithmetic | Negate | Call
+Expression = Literal | Path | Compare | In | And | Or | Not | Arithmetic | Negate | AnyOf | Call
 
 TRUE = Literal(True)
 

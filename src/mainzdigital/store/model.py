@@ -16,6 +16,8 @@ def _navigations(*items: Navigation) -> dict[str, Navigation]:
     return {item.name: item for item in items}
 
 
+ENTITY_TYPES: dict[str, EntityType] = {}
+
 _ID = Property("id", _V.INTEGER, "id", writable=False)
 _NAME = Property("name", _V.TEXT, "name", required=True)
 _DESCRIPTION = Property("description", _V.TEXT, "description", required=True)
@@ -29,6 +31,7 @@ THING = EntityType(
         Navigation("Locations", "Location", many=True, link="thing_location", near="thing_id", far="location_id"),
         Navigation("HistoricalLocations", "HistoricalLocation", many=True, remote="thing_id"),
     ),
+    types=ENTITY_TYPES,
 )  # fmt: skip
 LOCATION = EntityType(
     "Location", "Locations", "location",
@@ -44,6 +47,7 @@ LOCATION = EntityType(
             link="historical_location_location", near="location_id", far="historical_location_id",
         ),
     ),
+    types=ENTITY_TYPES,
 )  # fmt: skip
 HISTORICAL_LOCATION = EntityType(
     "HistoricalLocation", "HistoricalLocations", "historical_location",
@@ -56,6 +60,7 @@ HISTORICAL_LOCATION = EntityType(
         ),
     ),
     has_access=False,
+    types=ENTITY_TYPES,
 )  # fmt: skip
 DATASTREAM = EntityType(
     "Datastream", "Datastreams", "datastream",
@@ -74,6 +79,8 @@ DATASTREAM = EntityType(
         Navigation("ObservedProperty", "ObservedProperty", many=False, local="observed_property_id", required=True),
         Navigation("Observations", "Observation", many=True, remote="datastream_id"),
     ),
+    internal=_navigations(Navigation("defaultFeature", "FeatureOfInterest", many=False, local="foi_id")),
+    types=ENTITY_TYPES,
 )  # fmt: skip
 SENSOR = EntityType(
     "Sensor", "Sensors", "sensor",
@@ -83,11 +90,13 @@ SENSOR = EntityType(
         Property("metadata", _V.JSON, "metadata", required=True),
     ),
     _navigations(Navigation("Datastreams", "Datastream", many=True, remote="sensor_id")),
+    types=ENTITY_TYPES,
 )  # fmt: skip
 OBSERVED_PROPERTY = EntityType(
     "ObservedProperty", "ObservedProperties", "observed_property",
     _properties(_ID, _NAME, _DESCRIPTION, _PROPERTIES, Property("definition", _V.TEXT, "definition", required=True)),
     _navigations(Navigation("Datastreams", "Datastream", many=True, remote="observed_property_id")),
+    types=ENTITY_TYPES,
 )  # fmt: skip
 FEATURE_OF_INTEREST = EntityType(
     "FeatureOfInterest", "FeaturesOfInterest", "feature_of_interest",
@@ -96,7 +105,8 @@ FEATURE_OF_INTEREST = EntityType(
         Property("encodingType", _V.TEXT, "encoding_type", required=True),
         Property("feature", _V.GEOMETRY, "feature", required=True),
     ),
-    _navigations(Navigation("Observations", "Observation", many=True, remote="foi_id")),
+    _navigations(Navigation("Observations", "Observation", many=True, remote="foi_id", through="Datastream")),
+    types=ENTITY_TYPES,
 )  # fmt: skip
 OBSERVATION = EntityType(
     "Observation", "Observations", "observation",
@@ -111,12 +121,15 @@ OBSERVATION = EntityType(
     ),
     _navigations(
         Navigation("Datastream", "Datastream", many=False, local="datastream_id", required=True),
-        Navigation("FeatureOfInterest", "FeatureOfInterest", many=False, local="foi_id"),
+        Navigation("FeatureOfInterest", "FeatureOfInterest", many=False, local="foi_id", through="Datastream"),
     ),
     has_access=False,
+    default_order=("phenomenonTime",),
+    internal=_navigations(Navigation("ownFeature", "FeatureOfInterest", many=False, local="foi_id")),
+    types=ENTITY_TYPES,
 )  # fmt: skip
 
-ENTITY_TYPES: dict[str, EntityType] = {
+ENTITY_TYPES |= {
     item.name: item
     for item in (
         THING, LOCATION, HISTORICAL_LOCATION, DATASTREAM, SENSOR, OBSERVED_PROPERTY, FEATURE_OF_INTEREST, OBSERVATION,

@@ -1,96 +1,89 @@
-"""`mainzdigital key`: API keys from the command line."""
+"""`mainzdigital key`: API keys of machines and operators. People make theirs in the portal."""
 
-import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import click
 
+from mainzdigital.config.commands import city_settings
+from mainzdigital.config.database import database_at_hand
+from mainzdigital.config.exits import EPILOG
+from mainzdigital.config.report import Report, json_option
 from mainzdigital.kernel.access import Scope
-
-if TYPE_CHECKING:
-    from mainzdigital.identity.models import Account
+from mainzdigital.kernel.errors import NotFound
 
 
-def _django() -> None:
-    import django
+@contextmanager
+def _django() -> Iterator[None]:
+    """Django over a database of this version."""
+    with database_at_hand(city_settings()):
+        from mainzdigital.config.migrating import migrate
+        from mainzdigital.config.report import Report
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mainzdigital.config.django")
-    django.setup()
+        # A key may be the first thing ever asked for.
+        migrate(Report(as_json=False, silent=True))
+        try:
+            yield
+        finally:
+            from django.db import connections
+
+            connections.close_all()
 
 
-@click.group()
+@click.group(epilog=EPILOG)
 def command() -> None:
-    """Create, list and revoke API keys of the data APIs."""
+    """Make, list and revoke API keys; the city may run or not."""
+    os.umask(0o077)
 
 
-@command.command()
-@click.option("--scope", type=click.Choice([scope.value for scope in Scope]), default="read", show_default=True)
-@click.option("--name", default="command line", show_default=True, help="What the key is for.")
-@click.option("--owner", default="", help="User name of the account it belongs to; its roles bound the scope.")
-@click.option("--days", type=click.IntRange(1, 36500), help="Days until it ends; without, it works until revoked.")
-@click.option("--json", "as_json", is_flag=True, help="Print key, id, prefix and scope as JSON.")
-def create(scope: str, name: str, owner: str, days: int | None, as_json: bool) -> None:
-    """Print a new key, and nothing else; it cannot be shown again."""
-    _django()
-    from datetime import timedelta
+@command.command(epilog=EPILOG)
+@click.option(
+    "--scope", type=click.Choice([scope.value for scope in Scope]), default=Scope.READ.value, show_default=True,
+    help="What the key may do; each includes the ones before it.",
+)  # fmt: skip
+@click.option("--name", default="command line", show_default=True, help="What it is for.")
+@click.option("--days", type=click.IntRange(1, 3650), help="How long it is good; without it until revoked.")
+@json_option
+def create(*, scope: str, name: str, days: int | None, as_json: bool) -> None:
+    """Make a key. Prints the key and nothing else; it is shown this once."""
+    with _django():
+        from mainzdigital.identity.services import create_key
 
-    from django.utils import timezone
-
-    from mainzdigital.identity.services import create_key
-
-    plain, key = create_key(
-        name=name,
-        scope=Scope(scope),
-        owner=_account(owner) if owner else None,
-        expires=timezone.now() + timedelta(days=days) if days else None,
-    )
-    answer = {"key": plain, "id": key.pk, "prefix": key.prefix, "scope": key.scope}
-    click.echo(json.dumps(answer) if as_json else plain)
+        expires = datetime.now(UTC) + timedelta(days=days) if days else None
+        plain, key = create_key(name=name, scope=Scope(scope), expires=expires)
+        Report(as_json=as_json).result(plain, key=plain, id=key.pk, scope=scope, name=name, expires=expires)
 
 
-@command.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-def list_keys(as_json: bool) -> None:
-    """List keys: id, beginning, scope, name, owner, state."""
-    _django()
-    from mainzdigital.identity.models import ApiKey
+@command.command(name="list", epilog=EPILOG)
+@json_option
+def list_keys(*, as_json: bool) -> None:
+    """List all keys; the keys themselves are not kept."""
+    with _django():
+        from mainzdigital.identity.models import ApiKey
 
-    for key in ApiKey.objects.select_related("owner"):
-        row: dict[str, object] = {
-            "id": key.pk,
-            "prefix": key.prefix,
-            "scope": key.scope,
-            "name": key.name,
-            "owner": key.owner.username if key.owner else None,
-            "expires": key.expires.isoformat() if key.expires else None,
-            "last_used": key.last_used.isoformat() if key.last_used else None,
-            "revoked": key.revoked.isoformat() if key.revoked else None,
-        }
-        shown = (str(value) if value is not None else "-" for value in row.values())
-        click.echo(json.dumps(row, ensure_ascii=False) if as_json else "\t".join(shown))
+        report = Report(as_json=as_json)
+        for key in ApiKey.objects.order_by("id").select_related("owner"):
+            state = "revoked" if key.revoked else "ended" if key.expires and key.expires < datetime.now(UTC) else "good"
+            report.result(
+                f"{key.pk:>5}  {key.prefix}…  {key.scope:<6}  {state:<7}  {key.name}",
+                id=key.pk, prefix=key.prefix, scope=key.scope, state=state, name=key.name, created=key.created,
+                expires=key.expires, last_used=key.last_used,
+            )  # fmt: skip
 
 
-@command.command()
-@click.argument("key_id", type=int)
-def revoke(key_id: int) -> None:
-    """Revoke the key of this id (see `list`); it stops working at once."""
-    _django()
-    from mainzdigital.identity.models import ApiKey
-    from mainzdigital.identity.services import revoke_key
-    from mainzdigital.kernel.errors import NotFound
+@command.command(epilog=EPILOG)
+@click.argument("number", type=int)
+@json_option
+def revoke(*, number: int, as_json: bool) -> None:
+    """Revoke the key of this number (see `key list`); running processes drop it at once."""
+    with _django():
+        from mainzdigital.identity.models import ApiKey
+        from mainzdigital.identity.services import revoke_key
 
-    key = ApiKey.objects.filter(pk=key_id).first()
-    if key is None:
-        raise NotFound(f"there is no key {key_id}", remedy="`mainzdigital key list` shows them")
-    revoke_key(key=key)
-
-
-def _account(username: str) -> "Account":
-    from mainzdigital.identity.models import Account
-    from mainzdigital.kernel.errors import NotFound
-
-    found = Account.objects.filter(username=username.lower(), is_active=True).first()
-    if found is None:
-        raise NotFound(f"there is no active account '{username}'", where="--owner")
-    return found
+        key = ApiKey.objects.filter(pk=number).first()
+        if key is None:
+            raise NotFound(f"there is no key {number}", remedy="see: mainzdigital key list")
+        revoke_key(key=key)
+        Report(as_json=as_json).result(f"key {number} ({key.name}) is revoked", id=number)

@@ -3,20 +3,26 @@
 from django.db import migrations
 
 SQL = """
-CREATE SEQUENCE observation_sequence;
+-- A process takes ids in blocks of 4096 (store.ids); 40 bits are left for them beside the month.
+CREATE SEQUENCE observation_sequence INCREMENT BY 4096 MAXVALUE 1099511623680;
 
 CREATE TABLE observation (
   id bigint NOT NULL,                    -- (month since 1600) << 40 | sequence: names its partition, safe in JavaScript
   phenomenon_time timestamptz NOT NULL,  -- start, where it is an interval
-  number float8,
+  number float8,                         -- the result, where it is a number
   result_time timestamptz,
   datastream_id int NOT NULL,
   foi_id int,                            -- NULL: the datastream's feature of interest
-  seq smallint NOT NULL DEFAULT 0,       -- tells observations of the same instant apart
-  more jsonb,                            -- {"end", "result", "quality", "valid", "parameters", "key"}
+  seq smallint NOT NULL DEFAULT 0,       -- tells observations of the same instant apart, in the order of writing
+  more jsonb,                            -- {end, result, quality, valid_start, valid_end, parameters, key}
   PRIMARY KEY (datastream_id, phenomenon_time, seq)
 ) PARTITION BY RANGE (phenomenon_time);
 CREATE INDEX observation_id ON observation USING brin (id int8_minmax_multi_ops) WITH (pages_per_range = 64);
+-- Nearly empty: most observations have the feature of their datastream.
+CREATE INDEX observation_foi ON observation (foi_id, phenomenon_time) WHERE foi_id IS NOT NULL;
+
+-- The city's time zone, by which days are cut; store.zone changes it and marks what follows from it.
+CREATE FUNCTION city_zone() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 'Europe/Berlin';
 
 -- Where an observation went whose phenomenonTime was changed out of the partition its id names.
 CREATE TABLE observation_moved (
@@ -37,10 +43,11 @@ CREATE TABLE datastream_latest (
   phenomenon_start timestamptz NOT NULL, -- extent over all observations of the datastream
   phenomenon_end timestamptz NOT NULL,
   result_start timestamptz,
-  result_end timestamptz
+  result_end timestamptz,
+  intervals boolean NOT NULL             -- some phenomenon time was an interval: the end of the extent needs a scan
 );
 
--- bucket: start of the hour (UTC) or of the day (in the city's time zone).
+-- bucket: start of the hour or of the day in the city's time zone. Numeric results only.
 CREATE TABLE rollup_hour (
   datastream_id int NOT NULL,
   bucket timestamptz NOT NULL,
@@ -64,8 +71,8 @@ CREATE TABLE rollup_stale (
 CREATE TABLE change_log (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   at timestamptz NOT NULL DEFAULT now(),
-  kind text NOT NULL,
-  entity text NOT NULL,
+  kind text NOT NULL,                    -- insert | update | delete; observations: what was written to datastreams
+  entity text NOT NULL,                  -- the name of the entity type; Datastream for `observations`
   ids bigint[] NOT NULL,
   details jsonb
 );
@@ -100,6 +107,7 @@ REVERSE = """
 DROP TABLE observation, observation_moved, datastream_latest, rollup_hour, rollup_day, rollup_stale, change_log,
            ingest_key, file_progress;
 DROP SEQUENCE observation_sequence;
+DROP FUNCTION city_zone();
 DROP INDEX location_box, feature_of_interest_box;
 """
 

@@ -1,0 +1,1 @@
+"""The demo city Mainz: real places, invented devices. SOURCE.md names where the facts come from."""

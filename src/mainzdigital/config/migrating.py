@@ -1,0 +1,52 @@
+"""Migrations: applied by one process at a time, refused where the database is newer than the program."""
+
+from mainzdigital.config.exits import Misplaced
+from mainzdigital.config.report import Report
+
+_LOCK = 0x6D61696E7A  # advisory lock of the database: hosts that start together migrate one after the other
+
+
+def migrate(report: Report) -> int:
+    """Apply what is missing; number of migrations applied. Raises Misplaced."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+    from django.db.utils import Error
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")  # a migration takes as long as the data asks for
+            cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+            try:
+                executor = MigrationExecutor(connection)
+                refuse_newer(executor)
+                plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+                if plan:
+                    report.say(f"{len(plan)} migrations to apply", migrations=len(plan))
+                    call_command("migrate", verbosity=0, interactive=False)
+                return len(plan)
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+    except Error as error:
+        raise Misplaced(f"the migration failed: {str(error).strip().splitlines()[0]}") from error
+
+
+def refuse_newer(executor: "object") -> None:
+    """Raise Misplaced when the database has migrations of ours that this version does not know."""
+    from django.db.migrations.executor import MigrationExecutor
+
+    assert isinstance(executor, MigrationExecutor)
+    loader = executor.loader
+    replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
+    unknown = sorted(
+        f"{app}.{name}"
+        for app, name in loader.applied_migrations
+        if app in loader.migrated_apps and (app, name) not in loader.disk_migrations and (app, name) not in replaced
+    )
+    if unknown:
+        raise Misplaced(
+            f"the database is of a newer version of the program ({unknown[-1]})", remedy="install that version"
+        )

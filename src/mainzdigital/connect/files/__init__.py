@@ -1,0 +1,1 @@
+"""Files in: CSV and XLSX by a declared mapping, streamed, resumable, each row exactly once."""

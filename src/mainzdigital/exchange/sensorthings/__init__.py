@@ -1,0 +1,26 @@
+"""SensorThings API 1.1 (OGC 18-088) without a transport: paths, reading, writing, representations."""
+
+DEFAULT_TOP = 100  # entities of a page when the request does not say
+MAX_TOP = 1000  # entities of a page at most
+MAX_EXPANDED = 100_000  # related entities of one level of $expand at most; the rest is behind @iot.nextLink
+
+# Classes and requirements of 18-088 that reading fulfils.
+READING = tuple(
+    f"http://www.opengis.net/spec/iot_sensing/1.1/req/{name}"
+    for name in (
+        "datamodel",
+        "resource-path/resource-path-to-entities",
+        "request-data/order",
+        "request-data/expand",
+        "request-data/select",
+        "request-data/orderby",
+        "request-data/top",
+        "request-data/skip",
+        "request-data/count",
+        "request-data/filter",
+        "request-data/built-in-filter-operations",
+        "request-data/pagination",
+        "request-data/status-code",
+        "request-data/query-status-code",
+    )
+)

@@ -1,0 +1,392 @@
+"""Reads SensorThings resources: the JSON body of a GET, by one statement for each level of `$expand`.
+
+The plan is written once and run over sync and async connections; what the reader may not see is as good as deleted.
+"""
+
+import base64
+import binascii
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import psycopg
+
+from mainzdigital.exchange.sensorthings import DEFAULT_TOP, MAX_EXPANDED, MAX_TOP, READING
+from mainzdigital.exchange.sensorthings.path import ResourcePath
+from mainzdigital.exchange.sensorthings.represent import Record, Shape, encode, shape
+from mainzdigital.govern.access import visible
+from mainzdigital.kernel.access import Reader
+from mainzdigital.kernel.entities import EntityType, Navigation
+from mainzdigital.kernel.errors import InvalidInput, NotFound
+from mainzdigital.kernel.expression import TRUE, Expression, Path
+from mainzdigital.query.evaluate import paths
+from mainzdigital.query.odata import Expand, OrderBy, QueryOptions
+from mainzdigital.query.types import resolve
+from mainzdigital.store import entities_read as statements
+from mainzdigital.store.compile_order import OrderKey, pack
+from mainzdigital.store.entities_read import Access, Moved, Selection, Statement, Step
+from mainzdigital.store.model import BY_SET_NAME
+from mainzdigital.store.select import Plan, Rows, run, run_async
+
+Answer = TypeVar("Answer")
+Part = Generator[Statement, Rows, Answer]
+
+_NEWEST = (OrderBy(Path(("phenomenonTime",)), True),)
+
+
+def service_root(root: str, conformance: Sequence[str] = READING) -> bytes:
+    """The document at the service root (18-088, 9.2.1)."""
+    return encode(
+        {
+            "value": [{"name": name, "url": f"{root}/{name}"} for name in BY_SET_NAME],
+            "serverSettings": {"conformance": list(conformance)},
+        }
+    )
+
+
+def _address(base: str, given: Iterable[tuple[str, str]], token: bytes) -> str:
+    """An address that repeats the options given and goes on after the row of the token."""
+    pairs = [(name, value) for name, value in given if name not in ("$skip", "$skiptoken")]
+    pairs.append(("$skiptoken", base64.urlsafe_b64encode(token).decode("ascii").rstrip("=")))
+    return f"{base}?" + "&".join(f"{name}={quote(value, safe=_KEPT)}" for name, value in pairs)
+
+
+_KEPT = "$(),;/'@:*!~-._="
+
+
+def _token(options: QueryOptions) -> bytes | None:
+    text = options.skip_token
+    if text is None:
+        return None
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise _bad_token() from None
+
+
+def _bad_token() -> InvalidInput:
+    return InvalidInput("the token is none of ours", where="$skiptoken", remedy="follow @iot.nextLink as it was given")
+
+
+def _text_of(expand: Expand) -> str:
+    inner = ";".join(f"{name}={value}" for name, value in expand.options.given)
+    return "/".join(expand.path) + (f"({inner})" if inner else "")
+
+
+def _expansions(options: QueryOptions) -> dict[str, QueryOptions]:
+    """`$expand` by relation; chains become nested, and items that begin alike become one."""
+    found: dict[str, QueryOptions] = {}
+    for item in options.expand:
+        name, inner = item.path[0], item.options
+        if len(item.path) > 1:
+            rest = Expand(item.path[1:], item.options)
+            inner = QueryOptions(expand=(rest,), given=(("$expand", _text_of(rest)),))
+        found[name] = _merge(found[name], inner, name) if name in found else inner
+    return found
+
+
+def _merge(first: QueryOptions, second: QueryOptions, name: str) -> QueryOptions:
+    own = [[pair for pair in item.given if pair[0] != "$expand"] for item in (first, second)]
+    if own[0] and own[1]:
+        raise InvalidInput(f"'{name}' is expanded twice with options", where="$expand", remedy="expand it once")
+    base = first if own[0] else second
+    expand = first.expand + second.expand
+    given = (*(own[0] or own[1]), ("$expand", ",".join(map(_text_of, expand))))
+    return QueryOptions(
+        base.filter, base.orderby, base.top, base.skip, base.count, base.select, expand, None, base.skip_token,
+        given if expand else tuple(own[0] or own[1]),
+    )  # fmt: skip
+
+
+def _speaks_of_times(expression: Expression, entity: EntityType) -> bool:
+    """Does an expression ask for the extent of a datastream?"""
+    for path in paths(expression):
+        target = resolve(entity, path.steps)
+        if target.entity.name == "Datastream" and target.attribute.name in ("phenomenonTime", "resultTime"):
+            return True
+    return False
+
+
+def _needs_extents(entity: EntityType, options: QueryOptions) -> bool:
+    """Does the answer depend on what is kept in `datastream_latest`?"""
+    if entity.name == "Datastream":
+        names = None if options.select is None else {steps[0] for steps in options.select}
+        if names is None or names & {"phenomenonTime", "resultTime"}:
+            return True
+    asked = [*((options.filter,) if options.filter is not None else ()), *(item.expression for item in options.orderby)]
+    if any(_speaks_of_times(item, entity) for item in asked):
+        return True
+    for name, inner in _expansions(options).items():
+        if entity.name == "Datastream" and _is_newest(name, inner):
+            return True
+        if _needs_extents(entity.target(entity.navigations[name]), inner):
+            return True
+    return False
+
+
+def _is_newest(name: str, options: QueryOptions) -> bool:
+    """The newest observation only: there is a table of those."""
+    return (
+        name == "Observations"
+        and options.orderby == _NEWEST
+        and options.top == 1
+        and not options.skip
+        and options.filter is None
+        and options.skip_token is None
+    )
+
+
+class _Reading:
+    """One request being answered."""
+
+    def __init__(self, reader: Reader, root: str) -> None:
+        self.root = root
+        restricted = visible("Thing", reader) != TRUE
+        self.access = Access((lambda name: visible(name, reader)) if restricted else None)
+
+    def prepare(self, entity: EntityType, options: QueryOptions) -> Part[None]:
+        """Find datastreams whose extent or newest value would tell of hidden observations."""
+        if self.access.guard is None or not _needs_extents(entity, options):
+            return
+        hidden = yield statements.hidden_features(self.access)
+        if hidden:
+            rows = yield statements.tainted_datastreams([key for (key,) in hidden])
+            self.access = Access(self.access.guard, tuple(key for (key,) in rows))
+
+    def collection(self, path: ResourcePath, options: QueryOptions) -> Part[bytes]:
+        yield from self.prepare(path.entity, options)
+        expansions = _expansions(options)
+        form = shape(path.entity, (("@iot.selfLink",),) if path.ref else options.select, tuple(expansions))
+        limit = MAX_TOP if options.top is None else min(options.top, MAX_TOP)
+        limit = DEFAULT_TOP if options.top is None else limit
+        selection = _selection(form, options, limit)
+        moved: Moved | None = None
+        rows, keys = yield from self.page(path.steps, selection, moved)
+        if not rows and len(path.steps) > 1:
+            moved = yield from self.find_moved(path.steps)
+            yield from self.require(path, moved)
+            if moved is not None:
+                rows, keys = yield from self.page(path.steps, selection, moved)
+        body: Record = {}
+        if options.count:
+            counted = yield statements.count(path.steps, options.filter, self.access, moved=moved)
+            body["@iot.count"] = counted[0][0]
+        if len(rows) > limit > 0:
+            token = pack(rows[limit - 1][-len(keys) :])
+            body["@iot.nextLink"] = _address(f"{self.root}/{quote(path.text, safe=_KEPT)}", options.given, token)
+        rows = rows[:limit]
+        records = [form.record(row, self.root) for row in rows]
+        yield from self.expand(form, rows, records, expansions)
+        body["value"] = records
+        return encode(body)
+
+    def page(
+        self, steps: Sequence[Step], selection: Selection, moved: Moved | None
+    ) -> Part[tuple[Rows, tuple[OrderKey, ...]]]:
+        try:
+            statement = statements.page(steps, selection, self.access, moved=moved)
+        except ValueError:
+            raise _bad_token() from None
+        rows = yield statement
+        return rows, statement.keys
+
+    def find_moved(self, steps: Sequence[Step]) -> Part[Moved | None]:
+        """Where an observation went that is not where its id says."""
+        for step in steps:
+            if step.key is not None and step.entity.name == "Observation":
+                rows = yield statements.moved_observation(step.key)
+                if rows:
+                    return Moved(*rows[0])
+        return None
+
+    def require(self, path: ResourcePath, moved: Moved | None) -> Part[None]:
+        """An empty collection is empty only if the entity before it is there."""
+        rows = yield statements.single(path.steps[:-1], ("id",), self.access, moved=moved)
+        if not rows:
+            raise _missing(path)
+
+    def one(self, path: ResourcePath, columns: Sequence[str]) -> Part[Sequence[Any]]:
+        rows = yield statements.single(path.steps, columns, self.access)
+        if not rows and (moved := (yield from self.find_moved(path.steps))) is not None:
+            rows = yield statements.single(path.steps, columns, self.access, moved=moved)
+        if not rows:
+            raise _missing(path)
+        return rows[0]
+
+    def entity(self, path: ResourcePath, options: QueryOptions) -> Part[bytes]:
+        yield from self.prepare(path.entity, options)
+        expansions = _expansions(options)
+        form = shape(path.entity, (("@iot.selfLink",),) if path.ref else options.select, tuple(expansions))
+        row = yield from self.one(path, form.columns)
+        records = [form.record(row, self.root)]
+        yield from self.expand(form, [tuple(row)], records, expansions)
+        return encode(records[0])
+
+    def attribute(self, path: ResourcePath) -> Part[bytes]:
+        options = QueryOptions(select=((path.property_name,),))
+        yield from self.prepare(path.entity, options)
+        form = shape(path.entity, options.select)
+        row = yield from self.one(path, form.columns)
+        record = form.record(row, self.root)
+        value = record.get(path.property_name)
+        if value is None:
+            return b""
+        if not path.value:
+            return encode({path.property_name: value})
+        return value.encode() if isinstance(value, str) else encode(value).strip(b'"')
+
+    def expand(
+        self, form: Shape, rows: Rows, records: Sequence[Record], expansions: dict[str, QueryOptions]
+    ) -> Part[None]:
+        for name, options in expansions.items():
+            if not rows:
+                return
+            navigation = form.entity.navigations[name]
+            if navigation.many:
+                yield from self.expand_many(form.entity, navigation, [row[0] for row in rows], records, options)
+            else:
+                at = form.positions[f"~{name}"]
+                yield from self.expand_one(form.entity, navigation, [row[at] for row in rows], records, options)
+
+    def expand_one(
+        self,
+        entity: EntityType,
+        navigation: Navigation,
+        keys: Sequence[int | None],
+        records: Sequence[Record],
+        options: QueryOptions,
+    ) -> Part[None]:
+        inner = _expansions(options)
+        form = shape(entity.target(navigation), options.select, tuple(inner))
+        wanted = sorted({key for key in keys if key is not None})
+        found: dict[int, Record] = {}
+        if wanted:
+            statement = statements.related_to_one(form.entity, wanted, form.columns, options.filter, self.access)
+            rows = [row[1:] for row in (yield statement)]
+            related = [form.record(row, self.root) for row in rows]
+            yield from self.expand(form, rows, related, inner)
+            found = {row[0]: record for row, record in zip(rows, related, strict=True)}
+        for key, record in zip(keys, records, strict=True):
+            record[navigation.name] = None if key is None else found.get(key)
+
+    def expand_many(
+        self,
+        entity: EntityType,
+        navigation: Navigation,
+        parents: Sequence[int],
+        records: Sequence[Record],
+        options: QueryOptions,
+    ) -> Part[None]:
+        inner = _expansions(options)
+        name = navigation.name
+        form = shape(entity.target(navigation), options.select, tuple(inner))
+        limit = min(DEFAULT_TOP if options.top is None else options.top, MAX_TOP, max(1, MAX_EXPANDED // len(parents)))
+        rows: list[tuple[Any, ...]] = []  # without the parent
+        cuts: dict[int, tuple[int, int]] = {}  # parent: its rows
+        more: dict[int, bytes] = {}  # parent: where the next page begins
+        slow = list(parents)
+        if entity.name == "Datastream" and _is_newest(name, options):
+            tainted = set(self.access.tainted)
+            fast, slow = [key for key in parents if key not in tainted], [key for key in parents if key in tainted]
+            statement = statements.newest_of_datastreams(fast, form.columns, self.access)
+            for parent, *row in (yield statement) if fast else ():
+                cuts[parent] = (len(rows), len(rows) + 1)
+                rows.append(tuple(row))
+                if row[-len(statement.keys) - 1]:
+                    more[parent] = pack(row[-len(statement.keys) :])
+        if slow:
+            try:
+                statement = statements.related_to_many(
+                    entity, navigation, slow, _selection(form, options, limit), self.access
+                )
+            except ValueError:
+                raise _bad_token() from None
+            for parent, *row in (yield statement):
+                begin, end = cuts.get(parent, (len(rows), len(rows)))
+                if end - begin < limit:
+                    cuts[parent] = (begin, end + 1)
+                    rows.append(tuple(row))
+                elif limit:
+                    more[parent] = pack(rows[end - 1][-len(statement.keys) :])
+        related = [form.record(row, self.root) for row in rows]
+        yield from self.expand(form, rows, related, inner)
+        counts: dict[int, int] = {}
+        if options.count:
+            counted = yield statements.count_related(entity, navigation, parents, options.filter, self.access)
+            counts = dict(counted)
+        for parent, record in zip(parents, records, strict=True):
+            if options.count:
+                record[f"{name}@iot.count"] = counts.get(parent, 0)
+            if parent in more:
+                base = f"{self.root}/{entity.set_name}({parent})/{name}"
+                record[f"{name}@iot.nextLink"] = _address(base, options.given, more[parent])
+            begin, end = cuts.get(parent, (0, 0))
+            record[name] = related[begin:end]
+
+
+def _selection(form: Shape, options: QueryOptions, limit: int) -> Selection:
+    return Selection(
+        form.columns,
+        options.filter,
+        tuple((item.expression, item.descending) for item in options.orderby),
+        limit,
+        options.skip or 0,
+        _token(options),
+    )
+
+
+def _missing(path: ResourcePath) -> NotFound:
+    return NotFound(f"there is no {path.text[:200]}", where=path.text[:200])
+
+
+def _check(path: ResourcePath, options: QueryOptions) -> None:
+    given = [name for name, _ in options.given]
+    if options.result_format is not None:
+        raise InvalidInput(
+            f"the format '{options.result_format[:40]}' is not offered", where="$resultFormat", remedy="leave it out"
+        )
+    if path.is_collection and not path.ref:
+        return
+    allowed: frozenset[str] = frozenset()
+    if path.is_collection:
+        allowed = frozenset({"$filter", "$orderby", "$top", "$skip", "$count", "$skiptoken"})
+    elif path.steps and not path.property_name and not path.ref:
+        allowed = frozenset({"$select", "$expand"})
+    for name in given:
+        if name not in allowed:
+            raise InvalidInput(f"'{name}' does not apply here", where=name, remedy="it is for collections of entities")
+
+
+def _plan(reader: Reader, path: ResourcePath, options: QueryOptions, root: str) -> Plan[bytes]:
+    _check(path, options)
+    if not path.steps:
+        return service_root(root)
+    reading = _Reading(reader, root)
+    if path.property_name:
+        return (yield from reading.attribute(path))
+    if path.is_collection:
+        return (yield from reading.collection(path, options))
+    return (yield from reading.entity(path, options))
+
+
+async def read(
+    connection: psycopg.AsyncConnection[Any],
+    *,
+    reader: Reader,
+    path: ResourcePath,
+    options: QueryOptions,
+    root: str,
+) -> bytes:
+    """The body of a GET; `root` is the address of the service root without trailing slash.
+
+    JSON, except for `$value`: bare text. Empty where a property is asked for that has no value (answer 204).
+    Raises NotFound, InvalidInput, and Unavailable when the statement timeout strikes.
+    """
+    return await run_async(connection, _plan(reader, path, options, root))
+
+
+def read_sync(
+    connection: psycopg.Connection[Any], *, reader: Reader, path: ResourcePath, options: QueryOptions, root: str
+) -> bytes:
+    """As `read`, for the pages of the portal."""
+    return run(connection, _plan(reader, path, options, root))

@@ -1,0 +1,66 @@
+"""Who may see which entity: one rule, as filter trees that the store and-s into every query (architecture §7).
+
+- Thing, Location, Sensor, ObservedProperty, FeatureOfInterest: their own class is among the reader's.
+- Datastream: its own, and its Thing, Sensor and ObservedProperty are visible.
+- HistoricalLocation: its Thing is visible and none of its Locations is hidden.
+- Observation: its Datastream is visible, and its FeatureOfInterest (its own, else the datastream's) too if it has one.
+"""
+
+from functools import lru_cache
+
+from mainzdigital.kernel.access import AccessClass, Reader
+from mainzdigital.kernel.expression import (
+    TRUE,
+    And,
+    AnyOf,
+    Compare,
+    Comparison,
+    Expression,
+    In,
+    Literal,
+    Not,
+    Or,
+    Path,
+    conjunction,
+)
+
+_ALL = frozenset(AccessClass)
+_REQUIRED = ("Thing", "Sensor", "ObservedProperty")
+
+
+def _among(classes: frozenset[AccessClass], *steps: str) -> Expression:
+    return In(Path((*steps, "access")), tuple(Literal(item.value) for item in AccessClass if item in classes))
+
+
+def _absent(*steps: str) -> Expression:
+    return Compare(Comparison.EQ, Path((*steps, "id")), Literal(None))
+
+
+def _datastream(classes: frozenset[AccessClass], *steps: str) -> Expression:
+    return conjunction(_among(classes, *steps), *(_among(classes, *steps, name) for name in _REQUIRED))
+
+
+@lru_cache(maxsize=256)
+def _visible(entity_name: str, classes: frozenset[AccessClass]) -> Expression:
+    if classes == _ALL:
+        return TRUE
+    if not classes:
+        return Literal(False)
+    match entity_name:
+        case "Datastream":
+            return _datastream(classes)
+        case "HistoricalLocation":
+            hidden = AnyOf("Locations", Not(_among(classes)))
+            return And((_among(classes, "Thing"), Not(hidden)))
+        case "Observation":
+            # Said of the column and of the datastream apart, so that for one datastream the latter is asked once.
+            default = Or((_absent("Datastream", "defaultFeature"), _among(classes, "Datastream", "defaultFeature")))
+            feature = Or((And((_absent("ownFeature"), default)), _among(classes, "ownFeature")))
+            return conjunction(_datastream(classes, "Datastream"), feature)
+        case _:
+            return _among(classes)
+
+
+def visible(entity_name: str, reader: Reader) -> Expression:
+    """The condition under which `reader` sees an entity of this type; TRUE where it sees all classes."""
+    return _visible(entity_name, reader.classes)

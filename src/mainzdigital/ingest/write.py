@@ -1,0 +1,239 @@
+"""The one way in: a batch is checked, made single, and written with all that follows from it in one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import psycopg
+
+from mainzdigital.ingest.batch import Batch, NewObservation, RowError, WriteResult
+from mainzdigital.ingest.extents import follow_latest
+from mainzdigital.ingest.resolve import columns, resolve
+from mainzdigital.ingest.rows import Prepared, Rejected, prepare
+from mainzdigital.kernel.errors import Conflict
+from mainzdigital.kernel.time import format_instant
+from mainzdigital.store import changes, idempotency, ids, latest, observations, partitions, rollups, zone
+from mainzdigital.store.observations import Row, from_micros, to_micros
+
+Judge = Callable[[Sequence[NewObservation]], None]
+
+_DAY = 86_400_000_000
+_TRIES = 4
+_judges: list[Judge] = []
+
+
+def add_judge(judge: Judge) -> None:
+    """Have every batch judged before it is stored: `judge` sets `quality` of observations. For config, at start."""
+    _judges.append(judge)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one transaction has done so far."""
+
+    result: WriteResult
+    fresh: list[Prepared] = field(default_factory=list)
+    replaced: list[tuple[Row, Prepared]] = field(default_factory=list)
+
+
+def write(connection: psycopg.Connection, batch: Batch) -> WriteResult:
+    """Write a batch in one transaction, the caller's if one is open; returns after the commit otherwise.
+
+    One bad observation never fails its neighbours: it stands in `rejected`. Raises Conflict where the batch's key
+    was used for another batch, and psycopg.Error where the database fails.
+    """
+    for judge in _judges:
+        judge(batch.observations)
+    rejected: list[RowError] = []
+    rows: list[Prepared] = []
+    for index, one in enumerate(batch.observations):
+        try:
+            rows.append(prepare(index, one))
+        except Rejected as error:
+            rejected.append(error.at(index))
+    rows.sort(key=lambda row: (row.datastream_id, row.time))  # stable: the order of the batch decides within an instant
+    own_transaction = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    believe, careful = True, False
+    for left in reversed(range(_TRIES)):
+        partitions.ensure(connection, {ids.month_index(from_micros(row.time)) for row in rows})
+        try:
+            with connection.transaction():
+                return _transaction(connection, batch, rows, list(rejected), believe=believe, careful=careful)
+        except psycopg.errors.CheckViolation:
+            # A partition we knew of has gone, to the archive for example.
+            partitions.forget(connection)
+            careful = left == 1
+        except psycopg.errors.UniqueViolation:
+            # The latest value was not the latest: look at the rows themselves.
+            believe, careful = False, left == 1
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+            if not own_transaction or not left:
+                raise
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded):
+            careful = True
+        if not left:
+            break
+    raise AssertionError("a careful write rejects what the database refuses")
+
+
+def _transaction(
+    connection: psycopg.Connection, batch: Batch, rows: list[Prepared], rejected: list[RowError], *,
+    believe: bool, careful: bool,
+) -> WriteResult:  # fmt: skip
+    work = _Work(WriteResult([None] * len(batch.observations), rejected=rejected))
+    if batch.key is not None:
+        before = idempotency.claim(connection, batch.key)
+        if before is not None:
+            return _told_before(batch, before)
+    known = observations.lock_datastreams(connection, [row.datastream_id for row in rows])
+    features = {row.foi_id for row in rows if row.foi_id is not None}
+    known_features = observations.lock_features(connection, sorted(features))
+    rows = _of_known(rows, known, features - known_features, rejected)
+    before_us = latest.read(connection, sorted(known))
+    _store(connection, batch, rows, before_us if believe else None, work, careful=careful)
+    _follow(connection, work, before_us)
+    work.result.rejected.sort(key=lambda error: error.index)
+    if batch.key is not None:
+        idempotency.settle(connection, batch.key, msgspec.json.encode(work.result))
+    return work.result
+
+
+def _told_before(batch: Batch, before: bytes) -> WriteResult:
+    result = msgspec.json.decode(before, type=WriteResult)
+    if len(result.ids) != len(batch.observations):
+        raise Conflict(
+            "this key was used for another batch", where="Idempotency-Key", remedy="use a new key for a new batch"
+        )
+    return result
+
+
+def _of_known(
+    rows: list[Prepared], known: set[int], unknown_features: set[int], rejected: list[RowError]
+) -> list[Prepared]:
+    kept = []
+    for row in rows:
+        if row.datastream_id not in known:
+            rejected.append(RowError(row.index, f"there is no datastream {row.datastream_id}", "Datastream"))
+        elif row.foi_id in unknown_features:
+            message = f"there is no feature of interest {row.foi_id}"
+            rejected.append(RowError(row.index, message, "FeatureOfInterest"))
+        else:
+            kept.append(row)
+    return kept
+
+
+def _store(
+    connection: psycopg.Connection, batch: Batch, rows: list[Prepared], before: dict[int, latest.Latest] | None,
+    work: _Work, *, careful: bool,
+) -> None:  # fmt: skip
+    """Put the rows into the table; where the database refuses some, halve until they stand alone (`careful`)."""
+    if not rows:
+        return
+    if not careful:
+        _put(connection, batch, rows, before, work)
+        return
+    done = _Work(WriteResult(list(work.result.ids)), list(work.fresh), list(work.replaced))
+    try:
+        with connection.transaction():
+            _put(connection, batch, rows, None, done)
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
+        if len(rows) == 1:
+            message = error.diag.message_primary or str(error)
+            work.result.rejected.append(RowError(rows[0].index, f"the database refuses it: {message}", "result"))
+            return
+        middle = len(rows) // 2
+        _store(connection, batch, rows[:middle], None, work, careful=True)
+        _store(connection, batch, rows[middle:], None, work, careful=True)
+        return
+    work.result.ids, work.fresh, work.replaced = done.result.ids, done.fresh, done.replaced
+    work.result.written += done.result.written
+    work.result.duplicates += done.result.duplicates
+    work.result.replaced += done.result.replaced
+
+
+def _put(
+    connection: psycopg.Connection, batch: Batch, rows: list[Prepared], before: dict[int, latest.Latest] | None,
+    work: _Work,
+) -> None:  # fmt: skip
+    result = work.result
+    resolved = resolve(rows, _rows_there(connection, rows, before), replace=batch.on_duplicate == "replace")
+    sequence = ids.allocate(connection, len(resolved.fresh))
+    months: dict[int, int] = {}
+    for row, number in zip(resolved.fresh, sequence, strict=True):
+        day = row.time // _DAY
+        month = months.get(day)
+        if month is None:
+            month = months[day] = ids.month_index(from_micros(row.time)) << ids.SEQUENCE_BITS
+        row.id = result.ids[row.index] = month | number
+    for row in resolved.known:
+        result.ids[row.index] = row.id
+    for row, first in resolved.same:
+        result.ids[row.index] = first.id
+    for row in resolved.crowded:
+        result.rejected.append(RowError(row.index, "too many observations at this instant", "phenomenonTime"))
+    if resolved.fresh:
+        observations.copy(connection, [columns(row) for row in resolved.fresh])
+    observations.replace(connection, [columns(row) for _, row in resolved.replaced])
+    work.fresh += resolved.fresh
+    work.replaced += resolved.replaced
+    result.written += len(resolved.fresh)
+    result.replaced += len(resolved.replaced)
+    result.duplicates += len(resolved.known) + len(resolved.same) - len(resolved.replaced)
+
+
+def _rows_there(
+    connection: psycopg.Connection, rows: list[Prepared], before: dict[int, latest.Latest] | None
+) -> dict[tuple[int, int], list[Row]]:
+    """What stands at the instants of the rows. Nothing stands outside the extent of a datastream (`before`)."""
+    if before is None:
+        places = [(row.datastream_id, row.time) for row in rows]
+    else:
+        extents = {one.datastream_id: (to_micros(one.phenomenon_start), to_micros(one.time)) for one in before.values()}
+        nowhere = (0, -1)
+        places = []
+        for row in rows:
+            start, end = extents.get(row.datastream_id, nowhere)
+            if start <= row.time <= end:
+                places.append((row.datastream_id, row.time))
+    there: dict[tuple[int, int], list[Row]] = {}
+    for one in observations.at(connection, [(datastream, from_micros(time)) for datastream, time in places]):
+        there.setdefault((one.datastream_id, to_micros(one.phenomenon_time)), []).append(one)
+    return there
+
+
+def _follow(connection: psycopg.Connection, work: _Work, before: dict[int, latest.Latest]) -> None:
+    """Bring rollups, latest values, extents and the change log up to the rows written."""
+    if not work.fresh and not work.replaced:
+        return
+    grid = zone.HourGrid(zone.city_zone(connection))
+    hours: dict[tuple[int, int], int] = {}
+    emptied = False
+    for row in work.fresh:
+        if row.number is not None:
+            hour = row.datastream_id, grid.start(row.time)
+            hours[hour] = hours.get(hour, 0) + 1
+    for old, row in work.replaced:
+        if old.number is not None or row.number is not None:
+            hour = row.datastream_id, grid.start(row.time)
+            hours[hour] = hours.get(hour, 0) + 1
+            emptied = emptied or row.number is None
+    touched = sorted(hours)
+    rollups.recompute(
+        connection,
+        [(datastream, from_micros(start)) for datastream, start in touched],
+        [hours[hour] for hour in touched],
+        emptied=emptied,
+    )
+    follow_latest(connection, work.fresh, work.replaced, before)
+    times = [row.time for row in work.fresh] + [row.time for _, row in work.replaced]
+    datastreams = {row.datastream_id for row in work.fresh} | {row.datastream_id for _, row in work.replaced}
+    changes.record(
+        connection,
+        kind="observations",
+        entity="Datastream",
+        ids=sorted(datastreams),
+        details={
+            "written": len(work.fresh), "replaced": len(work.replaced),
+            "start": format_instant(from_micros(min(times))), "end": format_instant(from_micros(max(times))),
+        },
+    )  # fmt: skip

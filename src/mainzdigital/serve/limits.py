@@ -1,0 +1,57 @@
+"""How much one client may ask: token buckets in the memory of the process, bounded in number."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mainzdigital.kernel.errors import TooManyRequests
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`burst` requests at once, refilled by `per_second`."""
+
+    per_second: float
+    burst: float
+
+
+KEYED = Rate(20_000, 40_000)  # a key is known by name; this only stops a loop gone wild
+ANONYMOUS = Rate(300, 1_500)  # a page with maps and charts asks some thirty times
+FAILED = Rate(1 / 6, 10)  # wrong keys
+
+_KEPT = 20_000
+
+
+class Limiter:
+    """Token buckets by client. `clock` counts seconds."""
+
+    def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate = rate
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def _tokens(self, client: str) -> float:
+        entry = self._buckets.get(client)
+        if entry is None:
+            return self.rate.burst
+        tokens, at = entry
+        return min(self.rate.burst, tokens + (self._clock() - at) * self.rate.per_second)
+
+    def wait(self, client: str) -> int | None:
+        """Seconds until one more is allowed, or None where it is allowed now."""
+        tokens = self._tokens(client)
+        return None if tokens >= 1 else max(1, -int(-(1 - tokens) // self.rate.per_second))
+
+    def spend(self, client: str) -> None:
+        """Count one; raises TooManyRequests."""
+        tokens = self._tokens(client)
+        if tokens < 1:
+            raise TooManyRequests(
+                "too many requests from this client", remedy="wait and ask less often", retry_after=self.wait(client)
+            )
+        self._buckets[client] = (tokens - 1, self._clock())
+        self._buckets.move_to_end(client)
+        # The one untouched longest has refilled most.
+        if len(self._buckets) > _KEPT:
+            self._buckets.popitem(last=False)

@@ -1,0 +1,43 @@
+"""GET and HEAD."""
+
+from mainzdigital.exchange.sensorthings import READING
+from mainzdigital.exchange.sensorthings.path import ResourcePath
+from mainzdigital.exchange.sensorthings.read import read, service_root
+from mainzdigital.exchange.sensorthings.write import WRITING
+from mainzdigital.kernel.access import Reader
+from mainzdigital.kernel.errors import InvalidInput
+from mainzdigital.query.odata import parse_options
+from mainzdigital.serve.app_services import Services
+from mainzdigital.serve.http import JSON_TYPE, Request, Response, require_accept
+from mainzdigital.serve.sensorthings.etags import etag, matches
+from mainzdigital.serve.sensorthings.target import ENTITY, Target
+
+
+async def answer(
+    request: Request, services: Services, *, reader: Reader, path: ResourcePath, target: Target, root: str
+) -> Response:
+    """The representation of what `path` names, as the reader may see it."""
+    content_type = require_accept(request, "text/plain" if path.value else JSON_TYPE)
+    if not path.steps:
+        return _root(request, root)
+    options = parse_options(request.query, path.entity)
+    async with services.readers.connection() as connection:
+        body = await read(connection, reader=reader, path=path, options=options, root=root)
+    if not body and path.property_name:
+        return Response(204)  # a property without a value (18-088, 9.2.3)
+    response = Response(200, body, f"{content_type}; charset=utf-8" if path.value else content_type)
+    if reader.subject != "anonymous":
+        response.headers["Cache-Control"] = "private, no-cache"
+    if target.methods is ENTITY and not request.query:
+        tag = etag(body)
+        response.headers["ETag"] = tag
+        known = request.headers.get("if-none-match")
+        if known is not None and matches(known, tag, weak=True):
+            response.status, response.body = 304, b""
+    return response
+
+
+def _root(request: Request, root: str) -> Response:
+    if request.query:
+        raise InvalidInput("query options do not apply here", where="query", remedy="they are for collections")
+    return Response(200, service_root(root, (*READING, *WRITING)), JSON_TYPE)

@@ -1,0 +1,162 @@
+"""The newest observation of each datastream, and the extents of its times. Writers hold the datastream's lock."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from mainzdigital.store.observations import Row
+from mainzdigital.store.statements import statement
+
+_READ = statement(
+    "latest.read",
+    """
+    SELECT datastream_id, phenomenon_time, seq, phenomenon_start, phenomenon_end, result_start, result_end, intervals
+    FROM datastream_latest WHERE datastream_id = ANY(%(datastreams)b::int[])
+    """,
+)
+_SAVE = statement(
+    "latest.save",
+    """
+    INSERT INTO datastream_latest (
+      datastream_id, id, phenomenon_time, number, result_time, foi_id, seq, more,
+      phenomenon_start, phenomenon_end, result_start, result_end, intervals
+    )
+    SELECT o.datastream_id, o.id, o.phenomenon_time, o.number, o.result_time, o.foi_id, o.seq, o.more,
+      u.p_start, u.p_end, u.r_start, u.r_end, u.intervals
+    FROM unnest(
+      %(datastreams)b::int[], %(times)b::timestamptz[], %(seqs)b::smallint[], %(p_starts)b::timestamptz[],
+      %(p_ends)b::timestamptz[], %(r_starts)b::timestamptz[], %(r_ends)b::timestamptz[], %(intervals)b::boolean[]
+    ) AS u(d, t, seq, p_start, p_end, r_start, r_end, intervals)
+    JOIN observation o ON o.datastream_id = u.d AND o.phenomenon_time = u.t AND o.seq = u.seq
+    WHERE o.phenomenon_time >= %(start)b::timestamptz AND o.phenomenon_time <= %(end)b::timestamptz
+    ON CONFLICT (datastream_id) DO UPDATE SET
+      id = excluded.id, phenomenon_time = excluded.phenomenon_time, number = excluded.number,
+      result_time = excluded.result_time, foi_id = excluded.foi_id, seq = excluded.seq, more = excluded.more,
+      phenomenon_start = excluded.phenomenon_start, phenomenon_end = excluded.phenomenon_end,
+      result_start = excluded.result_start, result_end = excluded.result_end, intervals = excluded.intervals
+    """,
+)
+_WIDEN = statement(
+    "latest.widen",
+    """
+    UPDATE datastream_latest l SET phenomenon_start = u.p_start, phenomenon_end = u.p_end,
+      result_start = u.r_start, result_end = u.r_end, intervals = u.intervals
+    FROM unnest(
+      %(datastreams)b::int[], %(p_starts)b::timestamptz[], %(p_ends)b::timestamptz[],
+      %(r_starts)b::timestamptz[], %(r_ends)b::timestamptz[], %(intervals)b::boolean[]
+    ) AS u(d, p_start, p_end, r_start, r_end, intervals)
+    WHERE l.datastream_id = u.d
+    """,
+)
+_NEWEST = statement(
+    "latest.newest",
+    """
+    SELECT phenomenon_time, seq FROM observation WHERE datastream_id = %(datastream)s::int
+    ORDER BY phenomenon_time DESC, seq DESC LIMIT 1
+    """,
+)
+_OLDEST = statement(
+    "latest.oldest",
+    """
+    SELECT phenomenon_time FROM observation WHERE datastream_id = %(datastream)s::int
+    ORDER BY phenomenon_time, seq LIMIT 1
+    """,
+)
+_LAST_END = statement(
+    "latest.last_end",
+    """
+    SELECT max((more ->> 'end')::timestamptz) FROM observation
+    WHERE datastream_id = %(datastream)s::int AND more ? 'end'
+    """,
+)
+_RESULT_EXTENT = statement(
+    "latest.result_extent",
+    "SELECT min(result_time), max(result_time) FROM observation WHERE datastream_id = %(datastream)s::int",
+)
+_DELETE = statement("latest.delete", "DELETE FROM datastream_latest WHERE datastream_id = ANY(%(datastreams)b::int[])")
+
+
+@dataclass(slots=True)
+class Latest:
+    """Where the newest observation of a datastream stands (greatest phenomenon time, then seq), and the extents."""
+
+    datastream_id: int
+    time: datetime
+    seq: int
+    phenomenon_start: datetime
+    phenomenon_end: datetime
+    result_start: datetime | None
+    result_end: datetime | None
+    intervals: bool
+
+
+def read(connection: psycopg.Connection, datastreams: Sequence[int]) -> dict[int, Latest]:
+    rows = connection.execute(_READ.sql, {"datastreams": list(datastreams)}, binary=True).fetchall()
+    return {row[0]: Latest(*row) for row in rows}
+
+
+def _columns(items: Sequence[Latest]) -> dict[str, object]:
+    return {
+        "datastreams": [item.datastream_id for item in items],
+        "p_starts": [item.phenomenon_start for item in items],
+        "p_ends": [item.phenomenon_end for item in items],
+        "r_starts": [item.result_start for item in items],
+        "r_ends": [item.result_end for item in items],
+        "intervals": [item.intervals for item in items],
+    }
+
+
+def save(connection: psycopg.Connection, items: Sequence[Latest]) -> None:
+    """Store latest values and extents; the values are taken from the rows that the items point to."""
+    if not items:
+        return
+    times = [item.time for item in items]
+    parameters = _columns(items) | {
+        "times": times, "seqs": [item.seq for item in items], "start": min(times), "end": max(times),
+    }  # fmt: skip
+    connection.execute(_SAVE.sql, parameters, prepare=False)
+
+
+def widen(connection: psycopg.Connection, items: Sequence[Latest]) -> None:
+    """Store extents only."""
+    if items:
+        connection.execute(_WIDEN.sql, _columns(items))
+
+
+def refresh(
+    connection: psycopg.Connection, datastream: int, old: Latest | None, *,
+    gone: Sequence[Row], come: Sequence[Row] = (),
+) -> None:  # fmt: skip
+    """Find latest value and extents anew after rows went and came. Scans only where an extreme may have gone."""
+    parameters = {"datastream": datastream}
+    newest = connection.execute(_NEWEST.sql, parameters).fetchone()
+    if newest is None:
+        delete(connection, [datastream])
+        return
+    start = min([row.phenomenon_time for row in come] + ([old.phenomenon_start] if old else []))
+    end = max([row.end for row in come] + ([old.phenomenon_end] if old else []))
+    results = {row.result_time for row in come} | ({old.result_start, old.result_end} if old else set())
+    known_results = sorted(time for time in results if time is not None)
+    result_start, result_end = (known_results[0], known_results[-1]) if known_results else (None, None)
+    intervals = any("end" in (row.more or ()) for row in come) or (old is not None and old.intervals)
+    if any(row.phenomenon_time <= start for row in gone):
+        oldest = connection.execute(_OLDEST.sql, parameters).fetchone()
+        assert oldest is not None
+        start = oldest[0]
+    if any(row.end >= end for row in gone):
+        end = newest[0]
+        if intervals:
+            row = connection.execute(_LAST_END.sql, parameters).fetchone()
+            assert row is not None
+            end = max(end, row[0] or end)
+    if any(row.result_time is not None and row.result_time in (result_start, result_end) for row in gone):
+        row = connection.execute(_RESULT_EXTENT.sql, parameters).fetchone()
+        assert row is not None
+        result_start, result_end = row
+    save(connection, [Latest(datastream, newest[0], newest[1], start, end, result_start, result_end, intervals)])
+
+
+def delete(connection: psycopg.Connection, datastreams: Iterable[int]) -> None:
+    connection.execute(_DELETE.sql, {"datastreams": list(datastreams)})

@@ -1,0 +1,396 @@
+"""Small random cities: as rows in the database, as mappings for the reference evaluator, and with the hidden deleted."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from hypothesis import strategies as st
+
+from mainzdigital.kernel.time import Interval, format_instant
+
+Row = dict[str, Any]
+CLASSES = ("open", "internal", "restricted", "personal")
+TIMES = [datetime(2024, 1, 31, 23, 30, tzinfo=UTC) + timedelta(minutes=15 * step) for step in range(5)] + [
+    datetime(2025, 6, 1, 0, 0, 0, 250_000, tzinfo=UTC)
+]
+TEXTS = ["", "a", "b", "B", "ab", "ä", "Ä b", "O'x", "\U0001f600", " a\t"]
+_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, 1, -2, 5, 2.5, -0.5, 1e-9, 3e8, 1e200, 10**22]),
+    st.sampled_from(TEXTS),
+)
+JSON_OBJECTS = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "k": _scalars,
+            "n": _scalars,
+            "o": st.one_of(_scalars, st.fixed_dictionaries({}, optional={"k": _scalars})),
+            "l": st.lists(_scalars, max_size=2),
+        },
+    ),
+)
+RESULTS = st.one_of(
+    st.sampled_from([0.0, 1.0, 2.5, -3.0, 7.0]),
+    st.sampled_from([0.0, 1.0, 2.5, -3.0, 7.0]),
+    st.none(),
+    st.booleans(),
+    st.sampled_from(TEXTS),
+    st.fixed_dictionaries({"k": _scalars}),
+)
+POINT = {"type": "Point", "coordinates": [8.27, 50.0]}
+
+
+@dataclass
+class City:
+    """Tables of a city: rows by table, keys as in the database."""
+
+    things: list[Row] = field(default_factory=list)
+    locations: list[Row] = field(default_factory=list)
+    sensors: list[Row] = field(default_factory=list)
+    observed: list[Row] = field(default_factory=list)
+    features: list[Row] = field(default_factory=list)
+    datastreams: list[Row] = field(default_factory=list)
+    observations: list[Row] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
+    thing_locations: list[tuple[int, int]] = field(default_factory=list)
+    history_locations: list[tuple[int, int]] = field(default_factory=list)
+
+    def without_hidden(self, classes: frozenset[str]) -> "City":
+        """The city from which everything hidden from a reader of these classes was deleted, ids kept."""
+
+        def kept(rows: list[Row]) -> list[Row]:
+            return [row for row in rows if row["access"] in classes]
+
+        def ids(rows: list[Row]) -> set[int]:
+            return {row["id"] for row in rows}
+
+        things, locations, sensors = kept(self.things), kept(self.locations), kept(self.sensors)
+        observed, features = kept(self.observed), kept(self.features)
+        datastreams = [
+            row
+            for row in kept(self.datastreams)
+            if row["thing"] in ids(things) and row["sensor"] in ids(sensors) and row["observed"] in ids(observed)
+        ]
+        default = {row["id"]: row["foi"] for row in datastreams}
+        observations = []
+        for row in self.observations:
+            if row["datastream"] in default:
+                feature = row["foi"] if row["foi"] is not None else default[row["datastream"]]
+                if feature is None or feature in ids(features):
+                    observations.append(row)
+        gone = {pair[0] for pair in self.history_locations if pair[1] not in ids(locations)}
+        history = [row for row in self.history if row["thing"] in ids(things) and row["id"] not in gone]
+        datastreams = [{**row, "foi": row["foi"] if row["foi"] in ids(features) else None} for row in datastreams]
+        return City(
+            things,
+            locations,
+            sensors,
+            observed,
+            features,
+            datastreams,
+            observations,
+            history,
+            [pair for pair in self.thing_locations if pair[0] in ids(things) and pair[1] in ids(locations)],
+            [pair for pair in self.history_locations if pair[0] in ids(history) and pair[1] in ids(locations)],
+        )
+
+    def nodes(self) -> dict[str, list[Row]]:
+        """Entities by entity type as `query.evaluate` reads them."""
+        named = ("id", "name", "description", "properties", "access")
+
+        def plain(rows: list[Row], *more: str) -> dict[int, Row]:
+            return {row["id"]: {key: row[key] for key in (*named, *more)} for row in rows}
+
+        things, sensors = plain(self.things), plain(self.sensors, "encodingType", "metadata")
+        locations = plain(self.locations, "encodingType", "location")
+        features = plain(self.features, "encodingType", "feature")
+        observed = plain(self.observed, "definition")
+        datastreams = plain(self.datastreams, "observationType", "unitOfMeasurement", "observedArea")
+        for node in things.values():
+            node |= {"Datastreams": [], "Locations": [], "HistoricalLocations": []}
+        for node in locations.values():
+            node |= {"Things": [], "HistoricalLocations": []}
+        for node in [*sensors.values(), *observed.values()]:
+            node["Datastreams"] = []
+        for node in features.values():
+            node["Observations"] = []
+        for row in self.datastreams:
+            node = datastreams[row["id"]]
+            node |= {
+                "Thing": things[row["thing"]],
+                "Sensor": sensors[row["sensor"]],
+                "ObservedProperty": observed[row["observed"]],
+                "defaultFeature": features.get(row["foi"]),
+                "Observations": [],
+                "phenomenonTime": None,
+                "resultTime": None,
+            }
+            for related in (node["Thing"], node["Sensor"], node["ObservedProperty"]):
+                related["Datastreams"].append(node)
+        observations: dict[int, Row] = {}
+        for row in self.observations:
+            stream = datastreams[row["datastream"]]
+            feature = features[row["foi"]] if row["foi"] is not None else stream["defaultFeature"]
+            node = observations[row["id"]] = {
+                **{key: row[key] for key in ("id", "result", "resultTime", "phenomenonTime", "validTime")},
+                "resultQuality": row["resultQuality"],
+                "parameters": row["parameters"],
+                "Datastream": stream,
+                "FeatureOfInterest": feature,
+                "ownFeature": features.get(row["foi"]),
+                "seq": row["seq"],
+            }
+            stream["Observations"].append(node)
+            if feature is not None:
+                feature["Observations"].append(node)
+        for node in datastreams.values():
+            node |= extents(node["Observations"])
+        history = {}
+        for row in self.history:
+            node = history[row["id"]] = {"id": row["id"], "time": row["time"], "Thing": things[row["thing"]]}
+            node["Locations"] = []
+            node["Thing"]["HistoricalLocations"].append(node)
+        for thing, location in self.thing_locations:
+            things[thing]["Locations"].append(locations[location])
+            locations[location]["Things"].append(things[thing])
+        for moment, location in self.history_locations:
+            history[moment]["Locations"].append(locations[location])
+            locations[location]["HistoricalLocations"].append(history[moment])
+        return {
+            "Thing": list(things.values()),
+            "Location": list(locations.values()),
+            "Sensor": list(sensors.values()),
+            "ObservedProperty": list(observed.values()),
+            "FeatureOfInterest": list(features.values()),
+            "Datastream": list(datastreams.values()),
+            "Observation": list(observations.values()),
+            "HistoricalLocation": list(history.values()),
+        }
+
+    def insert(self, conn: psycopg.Connection) -> None:
+        """Replace the content of the database by this city."""
+        with conn.transaction(), conn.cursor() as cursor:
+            tables = (
+                "historical_location_location, historical_location, thing_location, observation, observation_moved, "
+                "datastream_latest, datastream, thing, location, sensor, observed_property, feature_of_interest"
+            )
+            cursor.execute(f"TRUNCATE {tables} CASCADE")
+            for table, rows, more in (
+                ("thing", self.things, {}),
+                ("location", self.locations, {"encoding_type": "encodingType", "location": "location"}),
+                ("sensor", self.sensors, {"encoding_type": "encodingType", "metadata": "metadata"}),
+                ("observed_property", self.observed, {"definition": "definition"}),
+                ("feature_of_interest", self.features, {"encoding_type": "encodingType", "feature": "feature"}),
+                (
+                    "datastream",
+                    self.datastreams,
+                    {
+                        "observation_type": "observationType",
+                        "unit_of_measurement": "unitOfMeasurement",
+                        "observed_area": "observedArea",
+                        "thing_id": "thing",
+                        "sensor_id": "sensor",
+                        "observed_property_id": "observed",
+                        "foi_id": "foi",
+                    },
+                ),
+            ):
+                columns = {name: name for name in ("id", "name", "description", "properties", "access")} | more
+                _insert(cursor, table, [{key: row[name] for key, name in columns.items()} for row in rows])
+            _insert(
+                cursor,
+                "historical_location",
+                [{"id": row["id"], "time": row["time"], "thing_id": row["thing"]} for row in self.history],
+            )
+            _insert(cursor, "thing_location", [{"thing_id": a, "location_id": b} for a, b in self.thing_locations])
+            _insert(
+                cursor,
+                "historical_location_location",
+                [{"historical_location_id": a, "location_id": b} for a, b in self.history_locations],
+            )
+            rows = [observation_row(row) for row in self.observations]
+            _insert(cursor, "observation", rows)
+            known = {name for (name,) in cursor.execute(_COLUMNS).fetchall()}
+            latest = latest_rows(self.observations, rows)
+            _insert(cursor, "datastream_latest", [{key: row[key] for key in row if key in known} for row in latest])
+
+
+def ends(value: datetime | Interval) -> tuple[datetime, datetime]:
+    return (value.start, value.end) if isinstance(value, Interval) else (value, value)
+
+
+def extents(observations: list[Row]) -> Row:
+    """Extent of the times of observations."""
+    if not observations:
+        return {"phenomenonTime": None, "resultTime": None}
+    times = [ends(node["phenomenonTime"]) for node in observations]
+    results = [node["resultTime"] for node in observations if node["resultTime"] is not None]
+    return {
+        "phenomenonTime": Interval(min(a for a, _ in times), max(b for _, b in times)),
+        "resultTime": Interval(min(results), max(results)) if results else None,
+    }
+
+
+def observation_row(row: Row) -> Row:
+    """An observation as the writer stores it."""
+    start, end = ends(row["phenomenonTime"])
+    more: Row = {}
+    if isinstance(row["phenomenonTime"], Interval):
+        more["end"] = format_instant(end)
+    number = row["result"] if isinstance(row["result"], float) else None
+    if number is None and row["result"] is not None:
+        more["result"] = row["result"]
+    if row["validTime"] is not None:
+        more["valid_start"], more["valid_end"] = map(format_instant, ends(row["validTime"]))
+    if row["resultQuality"] is not None:
+        more["quality"] = row["resultQuality"]
+    if row["parameters"] is not None:
+        more["parameters"] = row["parameters"]
+    return {
+        "id": row["id"],
+        "phenomenon_time": start,
+        "number": number,
+        "result_time": row["resultTime"],
+        "datastream_id": row["datastream"],
+        "foi_id": row["foi"],
+        "seq": row["seq"],
+        "more": more or None,
+    }
+
+
+def latest_rows(observations: list[Row], rows: list[Row]) -> list[Row]:
+    found = []
+    for datastream in {row["datastream_id"] for row in rows}:
+        own = [row for row in rows if row["datastream_id"] == datastream]
+        newest = max(own, key=lambda row: (row["phenomenon_time"], row["seq"]))
+        extent = extents([row for row in observations if row["datastream"] == datastream])
+        (start, end), results = ends(extent["phenomenonTime"]), extent["resultTime"]
+        found.append(
+            {
+                **newest,
+                "phenomenon_start": start,
+                "phenomenon_end": end,
+                "result_start": results and results.start,
+                "result_end": results and results.end,
+                "intervals": any(isinstance(row["phenomenonTime"], Interval) for row in observations),
+            }
+        )
+    return found
+
+
+_COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'datastream_latest'"
+_JSON = {
+    "properties",
+    "location",
+    "metadata",
+    "feature",
+    "unit_of_measurement",
+    "observed_area",
+    "more",
+}
+
+
+def _insert(cursor: psycopg.Cursor[Any], table: str, rows: list[Row]) -> None:
+    if not rows:
+        return
+    columns = ", ".join(f'"{name}"' for name in rows[0])
+    marks = ", ".join(["%s"] * len(rows[0]))
+    cursor.executemany(
+        f"INSERT INTO {table} ({columns}) VALUES ({marks})",
+        [
+            [json.dumps(value) if key in _JSON and value is not None else value for key, value in row.items()]
+            for row in rows
+        ],
+    )
+
+
+def month_id(time: datetime, number: int) -> int:
+    return ((time.year - 1600) * 12 + time.month - 1 << 40) + number
+
+
+def make_partitions(conn: psycopg.Connection) -> None:
+    """Partitions for TIMES."""
+    for begin, end in (("2024-01-01", "2024-02-01"), ("2024-02-01", "2024-03-01"), ("2025-01-01", "2026-01-01")):
+        name = f"observation_{begin[:7].replace('-', '_')}"
+        conn.execute(
+            f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF observation FOR VALUES FROM ('{begin}Z') TO ('{end}Z')"
+        )
+
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+@st.composite
+def cities(draw: Draw, *, classes: tuple[str, ...] = CLASSES) -> City:
+    """A city with up to three of each, in all access classes."""
+    city = City()
+
+    def rows(least: int, most: int, **more: st.SearchStrategy[Any]) -> list[Row]:
+        return [
+            {
+                "id": number + 1,
+                "name": draw(st.sampled_from(TEXTS)),
+                "description": draw(st.sampled_from(TEXTS)),
+                "properties": draw(JSON_OBJECTS),
+                "access": draw(st.sampled_from(classes)),
+                **{key: draw(strategy) for key, strategy in more.items()},
+            }
+            for number in range(draw(st.integers(least, most)))
+        ]
+
+    def key_of(some: list[Row]) -> int:
+        return int(draw(st.sampled_from(some))["id"])
+
+    times = st.sampled_from(TIMES)
+    city.things = rows(1, 3)
+    city.locations = rows(0, 3, encodingType=st.just("application/geo+json"), location=st.just(POINT))
+    city.sensors = rows(1, 2, encodingType=st.sampled_from(TEXTS), metadata=st.sampled_from(["x", {"k": 1}]))
+    city.observed = rows(1, 2, definition=st.sampled_from(TEXTS))
+    city.features = rows(0, 2, encodingType=st.just("application/geo+json"), feature=st.just(POINT))
+    city.datastreams = rows(
+        0,
+        4,
+        observationType=st.sampled_from(TEXTS),
+        unitOfMeasurement=st.sampled_from([{"symbol": "a"}, {"symbol": "b", "name": None}]),
+        observedArea=st.sampled_from([None, POINT]),
+    )
+    for row in city.datastreams:
+        row |= {"thing": key_of(city.things), "sensor": key_of(city.sensors), "observed": key_of(city.observed)}
+        row["foi"] = draw(st.sampled_from([None, *(item["id"] for item in city.features)]))
+    taken: dict[tuple[int, datetime], int] = {}
+    for number in range(draw(st.integers(0, 8)) if city.datastreams else 0):
+        start = draw(times)
+        datastream = key_of(city.datastreams)
+        length = draw(st.sampled_from([None, None, 0, 15, 60]))
+        seq = taken.get((datastream, start), 0)
+        taken[datastream, start] = seq + 1
+        city.observations.append(
+            {
+                "id": month_id(start, number + 1),
+                "phenomenonTime": start if length is None else Interval(start, start + timedelta(minutes=length)),
+                "result": draw(RESULTS),
+                "resultTime": draw(st.one_of(st.none(), times)),
+                "validTime": draw(st.sampled_from([None, None, Interval(TIMES[0], TIMES[1])])),
+                "resultQuality": draw(JSON_OBJECTS),
+                "parameters": draw(JSON_OBJECTS),
+                "datastream": datastream,
+                "foi": draw(st.sampled_from([None, None, *(item["id"] for item in city.features)])),
+                "seq": seq,
+            }
+        )
+    city.history = [
+        {"id": number + 1, "time": draw(times), "thing": key_of(city.things)}
+        for number in range(draw(st.integers(0, 3)))
+    ]
+    for left, right, pairs in (
+        (city.things, city.locations, city.thing_locations),
+        (city.history, city.locations, city.history_locations),
+    ):
+        pairs += [(a["id"], b["id"]) for a in left for b in right if draw(st.booleans())]
+    return city
