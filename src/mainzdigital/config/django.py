@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "allauth",
     "django.contrib.admin",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
