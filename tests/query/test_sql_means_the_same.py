@@ -9,7 +9,7 @@ from mainzdigital.kernel.expression import Path
 from mainzdigital.query.evaluate import matches, sort
 from mainzdigital.store.entities_read import Access, Selection, Step, page
 from mainzdigital.store.model import ENTITY_TYPES
-from mainzdigital.store.select import Plan, Rows, run
+from mainzdigital.store.select import run
 from tests.query.city import City, Row, cities, ends, make_partitions
 from tests.query.trees import NOW, filters, orderings
 
