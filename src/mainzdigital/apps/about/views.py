@@ -3,7 +3,6 @@
 from datetime import date
 from urllib.parse import urlsplit
 
-from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.paginator import Paginator
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from mainzdigital.apps.about import queries, services
 from mainzdigital.apps.about.forms import TRAP, FeedbackForm
 from mainzdigital.apps.about.models import Feedback
+from mainzdigital.identity import limits
 from mainzdigital.kernel import registry
 
 
@@ -50,8 +50,8 @@ def feedback(request: HttpRequest) -> HttpResponse:
         return redirect("about:thanks")
     if not form.is_valid():
         return render(request, "about/feedback.html", {"form": form, "trap": TRAP}, status=422)
-    rate = f"{registry.setting('about', 'feedback_per_hour')}/h/ip"
-    if not ratelimit.consume(request, action="feedback", config={"feedback": rate}):
+    most = int(registry.setting("about", "feedback_per_hour"))
+    if not limits.allowed(request, action="feedback", count=most, seconds=3600):
         return render(request, "about/feedback.html", {"form": form, "trap": TRAP, "too_many": True}, status=429)
     services.give_feedback(**form.cleaned_data)
     return redirect("about:thanks")
