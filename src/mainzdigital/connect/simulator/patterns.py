@@ -273,10 +273,8 @@ def container(stream: Stream, today: Sky, random: Random) -> Values:
     values: Values = []
     for step, chance in zip(_thin(stream, range(STEPS)), _gauss(random, stream.count), strict=True):
         light = max(0.0, min(1.0, (step - 20) / 60))  # people bring clothes by day
-        if since == 0 and step >= emptied_at:
-            level = fresh * max(0.0, light - thrown_in)
-        else:
-            level = filled + now * light
+        is_fresh = since == 0 and step >= emptied_at
+        level = fresh * max(0.0, light - thrown_in) if is_fresh else filled + now * light
         values.append(round(max(0.0, min(100.0, level + 0.5 * chance))))
     return values
 
