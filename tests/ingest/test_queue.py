@@ -46,14 +46,14 @@ def test_a_bad_observation_is_refused_alone(dsn: str, conn: psycopg.Connection) 
     async def run() -> list[object]:
         queue = GroupCommit(dsn, writers=1)
         try:
-            results: list[object] = await asyncio.gather(
+            results = await asyncio.gather(
                 queue.submit(NewObservation(one, T, 1.0)),
                 queue.submit(NewObservation(one, T, float("nan"))),
                 queue.submit(NewObservation(999_999, T, 1.0)),
                 queue.submit(NewObservation(one, T, 2.0)),
                 return_exceptions=True,
             )
-            return results
+            return list(results)
         finally:
             await queue.close()
 
