@@ -14,7 +14,7 @@ from pathlib import Path
 from mainzdigital.config.settings import settings
 from mainzdigital.kernel import registry
 from mainzdigital.kernel.errors import InvalidInput
-from mainzdigital.kernel.modules import Module
+from mainzdigital.kernel.modules import Collection, Module
 
 APPS = Path(__file__).resolve().parent.parent / "apps"
 PACKAGE = "mainzdigital.apps"
@@ -36,6 +36,29 @@ def modules() -> tuple[Module, ...]:
 def installed_apps() -> list[str]:
     """Entries of INSTALLED_APPS, the depended-on first."""
     return [f"{PACKAGE}.{module.slug}" for module in modules()]
+
+
+@cache
+def collections() -> tuple[Collection, ...]:
+    """The collections of all modules, from their register.py; the first call freezes them. Raises InvalidInput."""
+    found = tuple(entry for module in modules() for entry in read_collections(module, package=PACKAGE))
+    registry.freeze_collections(found)
+    return found
+
+
+def read_collections(module: Module, *, package: str) -> tuple[Collection, ...]:
+    """`COLLECTIONS` of the module's register.py; their names must be those that the module declares."""
+    if not module.collections:
+        return ()
+    found = tuple(importlib.import_module(f"{package}.{module.slug}.register").COLLECTIONS)
+    names = tuple(entry.name for entry in found)
+    if names != module.collections:
+        raise InvalidInput(
+            f"the module '{module.slug}' declares the collections {module.collections}, register.py makes {names}",
+            where=module.slug,
+            remedy="name the same ones, in the same order",
+        )
+    return found
 
 
 def load(root: Path, *, package: str) -> tuple[Module, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 from django.db.models import Q, QuerySet
@@ -22,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from mainzdigital.identity import audit, roles
 from mainzdigital.identity.audit import Kind
-from mainzdigital.identity.models import Account
+from mainzdigital.identity.models import Account, Attempts
 from mainzdigital.kernel import registry
 from mainzdigital.kernel.errors import Conflict
 from mainzdigital.kernel.modules import PersonalData
@@ -144,8 +145,9 @@ def _end_sessions(account: Account) -> None:
 
 
 def purge() -> int:
-    """Delete what has been kept as long as its module declared; returns the number of rows. A daily job."""
-    count = 0
+    """Delete ended sessions and what was kept as long as its module declared; returns the rows. A daily job."""
+    count = Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
+    count += Attempts.objects.filter(since__lt=timezone.now() - timedelta(days=1)).delete()[0]
     for _slug, entry in declarations():
         if entry.retention_days is not None:
             model = apps.get_model(entry.model)

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mainzdigital.kernel.modules import Link, Module
+from mainzdigital.kernel.modules import Collection, Link, Module
 
 _modules: tuple[Module, ...] | None = None
+_collections: tuple[Collection, ...] | None = None
 _settings: Mapping[str, Mapping[str, str | int | float | bool]] = {}
 
 
@@ -23,6 +24,21 @@ def modules() -> tuple[Module, ...]:
     if _modules is None:
         raise RuntimeError("the module registry is not filled yet; config does it at start")
     return _modules
+
+
+def freeze_collections(collections: tuple[Collection, ...]) -> None:
+    """Set the collections of all modules; a second call is a bug."""
+    global _collections  # noqa: PLW0603
+    if _collections is not None:
+        raise RuntimeError("the collections registry is frozen")
+    _collections = collections
+
+
+def collections() -> tuple[Collection, ...]:
+    """All collections, in the modules' order."""
+    if _collections is None:
+        raise RuntimeError("the collections registry is not filled yet; config does it at start")
+    return _collections
 
 
 def module(slug: str) -> Module:

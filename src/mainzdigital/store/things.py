@@ -19,7 +19,8 @@ _STREAM: LiteralString = """
   SELECT d.id, d.thing_id, d.name, d.description, d.properties, d.unit_of_measurement AS unit, d.observation_type,
          p.id AS property_id, p.name AS property_name, p.definition AS property_definition,
          s.name AS sensor_name, s.description AS sensor_description,
-         l.phenomenon_time AS time, l.number, l.more, l.phenomenon_start, l.phenomenon_end
+         l.phenomenon_time AS time, l.number, l.more,
+         NOT coalesce(l.features, false) OR cardinality(%(classes)s::text[]) = 4 AS whole, l.phenomenon_start
   FROM datastream d
   JOIN sensor s ON s.id = d.sensor_id AND s.access = ANY(%(classes)s::text[])
   JOIN observed_property p ON p.id = d.observed_property_id AND p.access = ANY(%(classes)s::text[])
