@@ -19,14 +19,18 @@ def follow_latest(
     """Store what follows from rows that were written and replaced, under the lock of their datastreams."""
     groups: dict[int, list[Prepared]] = {}
     for row in fresh:
-        groups.setdefault(row.datastream_id, []).append(row)
+        group = groups.get(row.datastream_id)
+        if group is None:
+            groups[row.datastream_id] = [row]
+        else:
+            group.append(row)
     for _, row in replaced:
         groups.setdefault(row.datastream_id, []).append(row)
     now: dict[int, Latest] = {}
     moved: list[Latest] = []
     widened: list[Latest] = []
     for datastream, rows in groups.items():
-        newest = max(rows, key=lambda row: (row.time, row.seq))
+        newest = rows[0] if len(rows) == 1 else max(rows, key=_place)
         old = before.get(datastream)
         time = from_micros(newest.time)
         is_latest = old is None or (time, newest.seq) >= (old.time, old.seq)
@@ -42,14 +46,29 @@ def follow_latest(
         latest.refresh(connection, datastream, now[datastream], gone=rows_gone)
 
 
+def _place(row: Prepared) -> tuple[int, int]:
+    return row.time, row.seq
+
+
 def _widen(datastream: int, rows: Sequence[Prepared], old: Latest | None) -> Latest:
-    start = from_micros(min(row.time for row in rows))
-    end = from_micros(max(row.end for row in rows))
-    result_times = [row.result_time for row in rows if row.result_time is not None]
-    result_start = from_micros(min(result_times)) if result_times else None
-    result_end = from_micros(max(result_times)) if result_times else None
-    intervals = any(row.end != row.time for row in rows)
-    features = any(row.foi_id is not None for row in rows)
+    first = rows[0]
+    least, greatest = first.time, first.end
+    least_result = greatest_result = first.result_time
+    intervals, features = first.end != first.time, first.foi_id is not None
+    for row in rows[1:]:
+        least = min(least, row.time)
+        greatest = max(greatest, row.end)
+        intervals = intervals or row.end != row.time
+        features = features or row.foi_id is not None
+        result_time = row.result_time
+        if result_time is not None:
+            if least_result is None or result_time < least_result:
+                least_result = result_time
+            if greatest_result is None or result_time > greatest_result:
+                greatest_result = result_time
+    start, end = from_micros(least), from_micros(greatest)
+    result_start = None if least_result is None else from_micros(least_result)
+    result_end = None if greatest_result is None else from_micros(greatest_result)
     if old is None:
         return Latest(datastream, start, 0, start, end, result_start, result_end, intervals, features)
     if result_start is None or (old.result_start is not None and old.result_start < result_start):
