@@ -33,8 +33,9 @@ def follow(
         return
     _follow_rollups(connection, fresh, replaced, before, believe=believe)
     follow_latest(connection, fresh, replaced, before)
-    times = [row.time for row in fresh] + [row.time for _, row in replaced]
-    datastreams = {row.datastream_id for row in fresh} | {row.datastream_id for _, row in replaced}
+    rows = [*fresh, *(row for _, row in replaced)]
+    times = [row.time for row in rows]
+    datastreams = {row.datastream_id for row in rows}
     changes.record(
         connection,
         kind="observations",
