@@ -72,7 +72,8 @@ def _texts(path: Path) -> Iterator[tuple[int, MessageId, list[str], str | None]]
     if path.suffix != ".py":
         from django.utils.translation.template import templatize
 
-        text = templatize(text, origin=str(path))
+        # What templatize leaves of a template keeps its indentation, which Python's tokenizer would take for its own.
+        text = "\n".join(line.lstrip() for line in templatize(text, origin=str(path)).splitlines())
     stream = io.BytesIO(text.encode("utf-8"))
     for line, found, comments, context in extract("python", stream, KEYWORDS, ("Translators:",)):
         yield line, found, list(comments), context
