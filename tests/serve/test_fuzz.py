@@ -147,5 +147,5 @@ def test_any_json_patch(city: httpx.Client, operations: list[dict[str, Any]]) ->
 )  # fmt: skip
 def test_any_header(city: httpx.Client, name: str, value: str, method: str) -> None:
     path = "Observations" if method == "POST" else "Things(1)"
-    body = None if method == "GET" else {}
+    body: dict[str, Any] | None = None if method == "GET" else {}
     check(city.request(method, path, json=body, headers=[(name.encode(), value.encode("latin-1"))]))

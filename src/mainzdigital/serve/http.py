@@ -86,6 +86,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -102,7 +103,7 @@ def decode_path(raw: bytes) -> str:
         path = unquote_to_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidInput("the path is not UTF-8", where="path", remedy="percent-encode it as UTF-8") from None
-    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+    if _CONTROL.search(path):
         raise InvalidInput("the path has a control character", where="path")
     return path
 
@@ -139,7 +140,7 @@ def _checked(path: str) -> str:
         path.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidInput("the path is not UTF-8", where="path", remedy="percent-encode it as UTF-8") from None
-    if "�" in path or any(ord(character) < 32 or ord(character) == 127 for character in path):
+    if "�" in path or _CONTROL.search(path):
         raise InvalidInput("the path has a control character or is not UTF-8", where="path")
     return path
 
@@ -202,9 +203,12 @@ def require_accept(request: Request, *types: str) -> str:
     return chosen
 
 
-async def send_response(response: Response, send: Send, *, head: bool) -> None:
-    """Send an answer; with `head` its headers only."""
+async def send_response(
+    response: Response, send: Send, *, head: bool, common: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Send an answer, with `head` its headers only; `common` are headers of every answer, encoded already."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    headers += common
     if response.content_type:
         headers.append((b"content-type", response.content_type.encode("latin-1")))
     body = response.body
