@@ -4,9 +4,20 @@ import logging
 from collections.abc import Mapping
 
 from mainzdigital.kernel.errors import MethodNotAllowed, NotFound
-from mainzdigital.serve import errors, sensorthings
+from mainzdigital.serve import errors
+from mainzdigital.serve.app_mounts import MOUNTS
 from mainzdigital.serve.app_services import Handler, Services, opened
-from mainzdigital.serve.http import ASGIApp, Disconnected, Receive, Response, Scope, Send, request_of, send_response
+from mainzdigital.serve.http import (
+    ASGIApp,
+    Disconnected,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    request_of,
+    send_response,
+    send_stream,
+)
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +36,7 @@ _COMMON = (
 
 def create_app(services: Services) -> ASGIApp:
     """The ASGI application over `services`."""
-    mounts: dict[str, Handler] = {sensorthings.MOUNT: sensorthings.handle, **services.mounts}
+    mounts: dict[str, Handler] = {**MOUNTS, **services.mounts}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -65,8 +76,12 @@ async def _serve(
         response = _options(refusal.allow) if method == "OPTIONS" else errors.render(refusal)
     except Exception as error:  # noqa: BLE001 the edge: every failure becomes an answer
         response = errors.answer(error, method=method, path=scope["path"])
-    response.headers.setdefault("Cache-Control", "no-cache")
-    await send_response(response, send, head=method == "HEAD", common=_COMMON)
+    if not any(name.lower() == "cache-control" for name in response.headers):
+        response.headers["Cache-Control"] = "no-cache"
+    if isinstance(response.body, bytes) or method == "HEAD":
+        await send_response(response, send, head=method == "HEAD", common=_COMMON)
+    else:
+        await send_stream(response, receive, send, common=_COMMON)
 
 
 def _options(allowed: tuple[str, ...]) -> Response:
