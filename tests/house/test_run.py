@@ -75,7 +75,7 @@ def test_what_dies_is_started_again(tmp_path: Path) -> None:
             os.kill(before, signal.SIGKILL)
             wait_for(partial(_replaced, found, name, before), message=f"{name} is started again")
         wait_for(found.alive)
-        wait_for(lambda: httpx.get(f"{found.url}/", timeout=30).status_code < 500, message="pages are served again")
+        wait_for(lambda: httpx.get(f"{found.url}/.alive", timeout=30).text == "ok", message="pages are served again")
         said = [record["message"] for record in found.log if record["level"] == "ERROR"]
         assert any("api ended by signal SIGKILL" in message for message in said)
 
