@@ -83,7 +83,7 @@ def test_german_words_find_stations(db: psycopg.Connection, now: datetime, words
 
 @pytest.mark.usefixtures("stations")
 def test_typing_error_gets_a_suggestion(db: psycopg.Connection) -> None:
-    assert things.suggestion(db, reader=ANONYMOUS, words="Parcustrase") == "Parcusstraße"
+    assert things.suggestion(db, reader=ANONYMOUS, words="Parkusstrase") == "Parcusstraße"
     assert things.suggestion(db, reader=ANONYMOUS, words="xyzxyz") == ""
 
 

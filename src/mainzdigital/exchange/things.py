@@ -192,7 +192,7 @@ def suggestion(connection: psycopg.Connection[Any], *, reader: Reader, words: st
 
 def detail(connection: psycopg.Connection[Any], *, reader: Reader, identifier: int) -> ThingPage:
     """One thing in full; raises NotFound, also for what the reader may not see."""
-    row = store.read_thing(connection, _classes(reader), identifier)
+    row = store.read_thing(connection, _classes(reader), identifier) if 0 < identifier < 2**31 else None
     if row is None:
         raise NotFound("this thing does not exist", where=str(identifier))
     places = store.read_locations(connection, _classes(reader), identifier)
