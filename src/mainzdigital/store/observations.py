@@ -5,7 +5,7 @@ nothing else changes there, so what was read stays true.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -200,33 +200,34 @@ _INT8 = struct.Struct(">iq")
 _FLOAT8 = struct.Struct(">id")
 _INT4 = struct.Struct(">ii")
 _INT2 = struct.Struct(">ih")
+_MORE = struct.Struct(">iB")  # jsonb: length, version, text
 _NULL = b"\xff\xff\xff\xff"
 _EIGHT = b"\0\x08"
 
 
-def copy(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
-    """Append rows by binary COPY, packed here: twice as fast as row by row through the driver. Times in µs."""
+def packed(rows: Iterable[CopyRow]) -> Iterator[bytes]:
+    """Rows as binary COPY has them."""
     plain, full = _PLAIN.pack, _FULL.pack
-    parts = [BINARY_HEADER]
     for one, time, number, result_time, datastream, foi, seq, more in rows:
         if more is None and foi is None and number is not None:
             if result_time is None:
-                parts.append(plain(8, 8, one, 8, time, 8, number, -1, 4, datastream, -1, 2, seq, -1))
+                yield plain(8, 8, one, 8, time, 8, number, -1, 4, datastream, -1, 2, seq, -1)
             else:
-                parts.append(full(8, 8, one, 8, time, 8, number, 8, result_time, 4, datastream, -1, 2, seq, -1))
+                yield full(8, 8, one, 8, time, 8, number, 8, result_time, 4, datastream, -1, 2, seq, -1)
             continue
-        parts += (
-            _EIGHT, _INT8.pack(8, one), _INT8.pack(8, time),
-            _NULL if number is None else _FLOAT8.pack(8, number),
-            _NULL if result_time is None else _INT8.pack(8, result_time),
-            _INT4.pack(4, datastream),
-            _NULL if foi is None else _INT4.pack(4, foi),
-            _INT2.pack(2, seq),
-            _NULL if more is None else struct.pack(">iB", len(more) + 1, 1) + more,
-        )  # fmt: skip
-    parts.append(BINARY_END)
+        yield _EIGHT + _INT8.pack(8, one) + _INT8.pack(8, time)
+        yield _NULL if number is None else _FLOAT8.pack(8, number)
+        yield _NULL if result_time is None else _INT8.pack(8, result_time)
+        yield _INT4.pack(4, datastream)
+        yield _NULL if foi is None else _INT4.pack(4, foi)
+        yield _INT2.pack(2, seq)
+        yield _NULL if more is None else _MORE.pack(len(more) + 1, 1) + more
+
+
+def copy(connection: psycopg.Connection, rows: Iterable[CopyRow]) -> None:
+    """Append rows by binary COPY, packed here: twice as fast as row by row through the driver. Times in µs."""
     with connection.cursor() as cursor, cursor.copy(_COPY) as out:
-        out.write(b"".join(parts))
+        out.write(b"".join([BINARY_HEADER, *packed(rows), BINARY_END]))
 
 
 def replace(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
