@@ -1,5 +1,7 @@
 """Mappings: the shipped ones are right, wrong ones say where."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,13 @@ def test_a_wrong_mapping_names_the_place(old: str, new: str, says: str) -> None:
 def test_any_text_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(InvalidInput):
         read_mapping(text, where="x")
+
+
+def test_the_mapping_in_the_handbook_is_right_and_the_table_complete() -> None:
+    handbook = (Path(__file__).resolve().parents[2] / "docs" / "operate" / "import.md").read_text("utf-8")
+    mapping = read_mapping(handbook.split("```yaml\n")[1].split("```")[0], where="import.md")
+    assert mapping.thing.kind == "weather"
+    assert all(f"| `{name}` |" in handbook for name in shipped())
 
 
 def test_an_unknown_name_lists_the_known() -> None:

@@ -252,3 +252,21 @@ def test_the_account_language_is_spoken(account: Account) -> None:
 def test_the_cache_is_shared_by_all_processes(db: psycopg.Connection) -> None:
     cache.set("k", 1)
     assert db.execute("SELECT count(*) FROM cache_entry").fetchone() == (1,)
+
+
+def test_allauth_says_sie(db: psycopg.Connection) -> None:
+    """Its German says Du; identity/borrowed.py puts what we show into the formal address."""
+    from pathlib import Path
+
+    import allauth
+    from babel.messages.pofile import read_po
+    from django.utils import translation
+
+    catalogue = Path(allauth.__file__).parent / "locale" / "de" / "LC_MESSAGES" / "django.po"
+    with catalogue.open("rb") as file:
+        messages = [m for m in read_po(file) if m.id and not any("idp/" in place for place, _line in m.locations)]
+    assert len(messages) > 200
+    with translation.override("de"):
+        shown = {str(m.id): translation.gettext(m.id) for m in messages if isinstance(m.id, str)}
+    informal = re.compile(r"\b(du|dein\w*|dich|dir)\b", re.IGNORECASE)
+    assert {text for text in shown.values() if informal.search(text)} == set()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 
 import procrastinate
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from mainzdigital.config import log
 
@@ -73,8 +75,13 @@ def _runner(job: Periodic) -> Callable[..., None]:
 async def _take_up(context: procrastinate.JobContext, timestamp: int) -> None:
     """Give back the jobs of workers that were killed."""
     del timestamp
-    for job in await context.app.job_manager.get_stalled_jobs():
-        await context.app.job_manager.retry_job(job)
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs():
+        try:
+            await manager.retry_job(job)
+        except UniqueViolation:
+            # The same job waits already; left "doing", the dead one would hold its lock against it for ever.
+            await manager.finish_job(job, status=Status.FAILED, delete_job=True)
 
 
 async def _forget_old(context: procrastinate.JobContext, timestamp: int) -> None:

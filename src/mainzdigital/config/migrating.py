@@ -1,13 +1,17 @@
 """Migrations: applied by one process at a time, refused where the database is newer than the program."""
 
+from mainzdigital.config import migrations
 from mainzdigital.config.exits import Misplaced
 from mainzdigital.config.report import Report
+from mainzdigital.config.settings import settings
 
 _LOCK = 0x6D61696E7A  # advisory lock of the database: hosts that start together migrate one after the other
 
 
 def migrate(report: Report) -> int:
     """Apply what is missing; number of migrations applied. Raises Misplaced."""
+    if migrations.is_current(settings()):
+        return 0
     import django
 
     django.setup()
@@ -26,7 +30,9 @@ def migrate(report: Report) -> int:
                 plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
                 if plan:
                     report.say(f"{len(plan)} migrations to apply", migrations=len(plan))
-                    call_command("migrate", verbosity=0, interactive=False)
+                # Without any, too: after it permissions and roles are brought to what the modules declare.
+                call_command("migrate", verbosity=0, interactive=False)
+                migrations.note_current(settings())
                 return len(plan)
             finally:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from mainzdigital.config import database, embedded, home, log, mortal
+from mainzdigital.config import database, embedded, home, log, migrations, mortal
 from mainzdigital.config.exits import Misplaced
 from mainzdigital.config.settings import Settings
 
@@ -150,6 +150,8 @@ class Supervisor:
     _first_reading: asyncio.Task[None] | None = None
 
     async def _migrate(self) -> None:
+        if await asyncio.to_thread(migrations.is_current, self.settings):
+            return
         child = Child("migrate", _python("migrate"))
         process = await self._spawn(child)
         words: list[str] = []

@@ -119,7 +119,7 @@ def _follow(
     rows = [*gone, *come]
     if not rows:
         return
-    grid = zone.HourGrid(zone.city_zone(connection))
+    grid = zone.grid_of(zone.city_zone(connection))
     hours = {
         (row.datastream_id, from_micros(grid.start(to_micros(row.phenomenon_time))))
         for row in rows

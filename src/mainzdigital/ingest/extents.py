@@ -1,6 +1,8 @@
 """Latest value and extents of the datastreams that rows were written to."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import psycopg
 
@@ -17,16 +19,16 @@ def follow_latest(
     before: dict[int, Latest],
 ) -> None:
     """Store what follows from rows that were written and replaced, under the lock of their datastreams."""
-    groups: dict[int, list[Prepared]] = {}
-    for row in fresh:
-        groups.setdefault(row.datastream_id, []).append(row)
+    groups: dict[int, list[Prepared]] = {
+        datastream: list(rows) for datastream, rows in groupby(fresh, key=attrgetter("datastream_id"))
+    }
     for _, row in replaced:
         groups.setdefault(row.datastream_id, []).append(row)
     now: dict[int, Latest] = {}
     moved: list[Latest] = []
     widened: list[Latest] = []
     for datastream, rows in groups.items():
-        newest = max(rows, key=lambda row: (row.time, row.seq))
+        newest = max(rows, key=_place) if replaced else rows[-1]
         old = before.get(datastream)
         time = from_micros(newest.time)
         is_latest = old is None or (time, newest.seq) >= (old.time, old.seq)
@@ -42,14 +44,28 @@ def follow_latest(
         latest.refresh(connection, datastream, now[datastream], gone=rows_gone)
 
 
+_time, _end, _foi, _result_time = map(attrgetter, ("time", "end", "foi_id", "result_time"))
+
+
+def _lasts(row: Prepared) -> bool:
+    return row.end != row.time
+
+
+def _place(row: Prepared) -> tuple[int, int]:
+    return row.time, row.seq
+
+
 def _widen(datastream: int, rows: Sequence[Prepared], old: Latest | None) -> Latest:
-    start = from_micros(min(row.time for row in rows))
-    end = from_micros(max(row.end for row in rows))
-    result_times = [row.result_time for row in rows if row.result_time is not None]
-    result_start = from_micros(min(result_times)) if result_times else None
-    result_end = from_micros(max(result_times)) if result_times else None
-    intervals = any(row.end != row.time for row in rows)
-    features = any(row.foi_id is not None for row in rows)
+    least = min(map(_time, rows))
+    greatest = max(map(_end, rows))
+    intervals = any(map(_lasts, rows))
+    features = any(map(_foi, rows))
+    result_times = [time for time in map(_result_time, rows) if time is not None]
+    least_result = min(result_times, default=None)
+    greatest_result = max(result_times, default=None)
+    start, end = from_micros(least), from_micros(greatest)
+    result_start = None if least_result is None else from_micros(least_result)
+    result_end = None if greatest_result is None else from_micros(greatest_result)
     if old is None:
         return Latest(datastream, start, 0, start, end, result_start, result_end, intervals, features)
     if result_start is None or (old.result_start is not None and old.result_start < result_start):

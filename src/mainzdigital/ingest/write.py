@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import msgspec
 import psycopg
 
 from mainzdigital.ingest.batch import Batch, NewObservation, RowError, WriteResult
-from mainzdigital.ingest.extents import follow_latest
+from mainzdigital.ingest.follow import follow
 from mainzdigital.ingest.resolve import columns, resolve
 from mainzdigital.ingest.rows import Prepared, Rejected, prepare
 from mainzdigital.kernel.errors import Conflict
-from mainzdigital.kernel.time import format_instant
-from mainzdigital.store import changes, idempotency, ids, latest, observations, partitions, rollups, zone
+from mainzdigital.store import idempotency, ids, latest, observations, partitions
 from mainzdigital.store.observations import Row, from_micros, to_micros
 
 Judge = Callable[[Sequence[NewObservation]], None]
@@ -51,11 +51,12 @@ def write(connection: psycopg.Connection, batch: Batch) -> WriteResult:
             rows.append(prepare(index, one))
         except Rejected as error:
             rejected.append(error.at(index))
-    rows.sort(key=lambda row: (row.datastream_id, row.time))  # stable: the order of the batch decides within an instant
+    rows.sort(key=attrgetter("datastream_id", "time"))  # stable: the order of the batch decides within an instant
+    days = {row.time // _DAY for row in rows}
     own_transaction = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     believe, careful = True, False
     for left in reversed(range(_TRIES)):
-        partitions.ensure(connection, {ids.month_index(from_micros(row.time)) for row in rows})
+        partitions.ensure(connection, {ids.month_index(from_micros(day * _DAY)) for day in days})
         try:
             with connection.transaction():
                 return _transaction(connection, batch, rows, list(rejected), believe=believe, careful=careful)
@@ -91,7 +92,7 @@ def _transaction(
     rows = _of_known(rows, known, features - known_features, rejected)
     before_us = latest.read(connection, sorted(known))
     _store(connection, batch, rows, before_us if believe else None, work, careful=careful)
-    _follow(connection, work, before_us)
+    follow(connection, work.fresh, work.replaced, before_us, believe=believe and not careful)
     work.result.rejected.sort(key=lambda error: error.index)
     if batch.key is not None:
         idempotency.settle(connection, batch.key, msgspec.json.encode(work.result))
@@ -172,7 +173,13 @@ def _put(
     for row in resolved.crowded:
         result.rejected.append(RowError(row.index, "too many observations at this instant", "phenomenonTime"))
     if resolved.fresh:
-        observations.copy(connection, [columns(row) for row in resolved.fresh])
+        observations.copy(
+            connection,
+            [
+                (row.id, row.time, row.number, row.result_time, row.datastream_id, row.foi_id, row.seq, row.more)
+                for row in resolved.fresh
+            ],
+        )
     observations.replace(connection, [columns(row) for _, row in resolved.replaced])
     work.fresh += resolved.fresh
     work.replaced += resolved.replaced
@@ -199,41 +206,3 @@ def _rows_there(
     for one in observations.at(connection, [(datastream, from_micros(time)) for datastream, time in places]):
         there.setdefault((one.datastream_id, to_micros(one.phenomenon_time)), []).append(one)
     return there
-
-
-def _follow(connection: psycopg.Connection, work: _Work, before: dict[int, latest.Latest]) -> None:
-    """Bring rollups, latest values, extents and the change log up to the rows written."""
-    if not work.fresh and not work.replaced:
-        return
-    grid = zone.HourGrid(zone.city_zone(connection))
-    hours: dict[tuple[int, int], int] = {}
-    emptied = False
-    for row in work.fresh:
-        if row.number is not None:
-            hour = row.datastream_id, grid.start(row.time)
-            hours[hour] = hours.get(hour, 0) + 1
-    for old, row in work.replaced:
-        if old.number is not None or row.number is not None:
-            hour = row.datastream_id, grid.start(row.time)
-            hours[hour] = hours.get(hour, 0) + 1
-            emptied = emptied or row.number is None
-    touched = sorted(hours)
-    rollups.recompute(
-        connection,
-        [(datastream, from_micros(start)) for datastream, start in touched],
-        [hours[hour] for hour in touched],
-        emptied=emptied,
-    )
-    follow_latest(connection, work.fresh, work.replaced, before)
-    times = [row.time for row in work.fresh] + [row.time for _, row in work.replaced]
-    datastreams = {row.datastream_id for row in work.fresh} | {row.datastream_id for _, row in work.replaced}
-    changes.record(
-        connection,
-        kind="observations",
-        entity="Datastream",
-        ids=sorted(datastreams),
-        details={
-            "written": len(work.fresh), "replaced": len(work.replaced),
-            "start": format_instant(from_micros(min(times))), "end": format_instant(from_micros(max(times))),
-        },
-    )  # fmt: skip

@@ -32,7 +32,7 @@ def state(connection: psycopg.Connection, *, expected: Mapping[str, str]) -> Dat
     now, size, connections, most, has_tables = row
     applied: set[tuple[str, str]] = set()
     if has_tables:
-        applied = set(connection.execute("SELECT app, name FROM django_migrations").fetchall())
+        applied = applied_migrations(connection)
     missing = tuple(f"{app}.{name}" for app, name in expected.items() if (app, name) not in applied)
     stale, newest, failed = 0, None, 0
     if not missing:
@@ -44,3 +44,8 @@ def state(connection: psycopg.Connection, *, expected: Mapping[str, str]) -> Dat
         assert row is not None
         stale, newest, failed = row
     return DatabaseState(now, size, connections, most, missing, stale, newest, failed)
+
+
+def applied_migrations(connection: psycopg.Connection) -> set[tuple[str, str]]:
+    """(app, name) of the migrations in the database."""
+    return set(connection.execute("SELECT app, name FROM django_migrations").fetchall())

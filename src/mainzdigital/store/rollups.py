@@ -5,17 +5,26 @@ row. Hours too dense to be recomputed with every write are marked in rollup_stal
 from rollups reads the rows of those hours instead.
 """
 
+import struct
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal, LiteralString
 
 import psycopg
 
+from mainzdigital.store.observations import BINARY_END, BINARY_HEADER
 from mainzdigital.store.statements import statement
 
 # A write may make us read this many rows of an hour, and this many more for each row it brings.
 READ_ANYWAY = 120
 READ_PER_ROW = 8
 Hour = tuple[int, datetime]  # datastream, start of the hour
+
+# datastream, start (µs since 2000), count, sum, min, max, last: as PostgreSQL's binary COPY has them
+WholeRow = tuple[int, int, int, float, float, float, float]
+_WHOLE = struct.Struct(">hiiiqiiidididid")
+_COLUMNS: LiteralString = "(datastream_id, bucket, count, sum, min, max, last) FROM STDIN (FORMAT binary)"
+_COPY: dict[str, LiteralString] = {"hour": "COPY rollup_hour " + _COLUMNS, "day": "COPY rollup_day " + _COLUMNS}
 
 _HOURS = statement(
     "rollups.hours",
@@ -150,6 +159,27 @@ def recompute(
     connection.execute(_DAYS.sql, parameters)
     if emptied:
         connection.execute(_EMPTY_DAYS.sql, parameters)
+
+
+def copy(connection: psycopg.Connection, unit: Literal["hour", "day"], rows: Sequence[WholeRow]) -> None:
+    """Append rollups of hours or days that had no row before, computed from all of their rows."""
+    if not rows:
+        return
+    pack = _WHOLE.pack
+    parts = [BINARY_HEADER]
+    parts += [
+        pack(7, 4, datastream, 8, start, 4, count, 8, total, 8, least, 8, greatest, 8, last)
+        for datastream, start, count, total, least, greatest, last in rows
+    ]
+    parts.append(BINARY_END)
+    with connection.cursor() as cursor, cursor.copy(_COPY[unit]) as out:
+        out.write(b"".join(parts))
+
+
+def recompute_days(connection: psycopg.Connection, hours: Sequence[Hour]) -> None:
+    """Recompute the days that the hours belong to, from hours."""
+    if hours:
+        connection.execute(_DAYS.sql, {"datastreams": [d for d, _ in hours], "buckets": [b for _, b in hours]})
 
 
 def stale(connection: psycopg.Connection, *, limit: int) -> list[Hour]:

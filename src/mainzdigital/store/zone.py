@@ -1,6 +1,7 @@
 """The city's time zone, kept in the database so that every process cuts hours and days alike."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -8,12 +9,13 @@ from psycopg import sql
 
 from mainzdigital.store import rollups
 from mainzdigital.store.ids import Database, database_of
-from mainzdigital.store.observations import EPOCH
+from mainzdigital.store.observations import EPOCH, to_micros
 from mainzdigital.store.statements import statement
 
 _ZONE = statement("zone.read", "SELECT city_zone()")
 _LOCK = statement("zone.lock_writers", "LOCK TABLE datastream IN EXCLUSIVE MODE")
-_HOUR = 3_600_000_000
+HOUR = 3_600_000_000
+_KEPT = 100_000  # hours; eleven years
 _zones: dict[Database, ZoneInfo] = {}
 
 
@@ -49,24 +51,50 @@ def configure(connection: psycopg.Connection, zone: ZoneInfo) -> bool:
     return True
 
 
+@cache
+def grid_of(zone: ZoneInfo) -> "HourGrid":
+    """The grid of a zone, kept with what it has found out."""
+    return HourGrid(zone)
+
+
 class HourGrid:
-    """Starts of local hours, in microseconds since 2000, as `date_trunc('hour', time, city_zone())` has them."""
+    """Local hours and days, in microseconds since 2000, as `date_trunc('hour', time, city_zone())` has them."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
         self._even: dict[int, bool] = {}
+        self._days: dict[int, tuple[int, int]] = {}
 
     def start(self, micros: int) -> int:
-        hour = micros - micros % _HOUR
-        even = self._even.get(hour)
-        if even is None:
-            if len(self._even) > 100_000:
-                self._even.clear()
-            even = self._even[hour] = not (self._offset(hour) % _HOUR or self._offset(hour + _HOUR - 1) % _HOUR)
-        if even:
+        """Start of the hour."""
+        hour = micros - micros % HOUR
+        if self.even(hour):
             return hour
         offset = self._offset(micros)
-        return (micros + offset) // _HOUR * _HOUR - offset
+        return (micros + offset) // HOUR * HOUR - offset
+
+    def even(self, hour: int) -> bool:
+        """Whether the local hour that begins at this full hour of UTC is that hour."""
+        even = self._even.get(hour)
+        if even is None:
+            if len(self._even) > _KEPT:
+                self._even.clear()
+            even = self._even[hour] = not (self._offset(hour) % HOUR or self._offset(hour + HOUR - 1) % HOUR)
+        return even
+
+    def day(self, hour: int) -> tuple[int, int]:
+        """Start and (exclusive) end of the day that the hour with this start belongs to."""
+        day = self._days.get(hour)
+        if day is None:
+            if len(self._days) > _KEPT:
+                self._days.clear()
+            date = (EPOCH + timedelta(microseconds=hour)).astimezone(self._zone).date()
+            start, end = (
+                to_micros(datetime(one.year, one.month, one.day, tzinfo=self._zone))
+                for one in (date, date + timedelta(days=1))
+            )
+            day = self._days[hour] = start, end
+        return day
 
     def _offset(self, micros: int) -> int:
         """Microseconds that the local clock is ahead of UTC."""

@@ -128,6 +128,7 @@ def test_mail_goes_out_once(db: psycopg.Connection, monkeypatch: pytest.MonkeyPa
     from django.conf import settings as django_settings
 
     monkeypatch.setattr(django_settings, "MAIL_BACKEND", "django.core.mail.backends.locmem.EmailBackend")
+    mail.outbox = []
     Client().post(URL, {"message": "Grüße"})
     assert (outbox.deliver(), outbox.deliver()) == (1, 0)
     assert len(mail.outbox) == 1

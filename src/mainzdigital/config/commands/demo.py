@@ -16,7 +16,7 @@ _FOLDER = click.Path(path_type=Path)
 
 
 @click.command(epilog=EPILOG)
-@click.option("--data", type=_FOLDER, envvar="DATA", help="A folder of real files; those of known form are imported.")
+@click.option("--data", type=_FOLDER, help="A folder of real files; those of known form are imported.")
 @click.option("--no-backfill", is_flag=True, help="Begin now, without a year of simulated values.")
 @click.option("--prepare-only", is_flag=True, help="Prepare the city and do not run it.")
 @json_option

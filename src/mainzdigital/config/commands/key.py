@@ -20,10 +20,12 @@ def _django() -> Iterator[None]:
     """Django over a database of this version."""
     with database_at_hand(city_settings()):
         from mainzdigital.config.migrating import migrate
-        from mainzdigital.config.report import Report
 
         # A key may be the first thing ever asked for.
         migrate(Report(as_json=False, silent=True))
+        import django
+
+        django.setup()
         try:
             yield
         finally:

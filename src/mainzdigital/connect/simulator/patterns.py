@@ -93,6 +93,7 @@ def _bicycle_day(ordinal: int, character: str) -> tuple[float, ...]:
     profile = _PROFILES[character]
     total = sum(profile)
     leisure = character == "leisure"
+    deterred = 1 / (1 + 0.03 * sum(today.rain[16:80]))  # who sees a wet day coming leaves the bicycle at home
     shares = []
     for step in range(STEPS):
         work, rain, hour = today.work[step], today.rain[step], today.hour[step]
@@ -102,7 +103,7 @@ def _bicycle_day(ordinal: int, character: str) -> tuple[float, ...]:
         warmth = 1 / (1 + math.exp(-(today.temperature[step] - (13 if leisure else 6)) / 6))
         wet = 1 / (1 + 4.8 * rain) if rain else 1.0
         windy = max(0.5, 1 - 0.04 * max(0.0, today.wind[step] - 4))
-        shares.append(mixed * (0.35 + 0.85 * warmth) * wet * windy / 4)
+        shares.append(mixed * (0.35 + 0.85 * warmth) * wet * deterred * windy / 4)
     return tuple(shares)
 
 
@@ -273,10 +274,8 @@ def container(stream: Stream, today: Sky, random: Random) -> Values:
     values: Values = []
     for step, chance in zip(_thin(stream, range(STEPS)), _gauss(random, stream.count), strict=True):
         light = max(0.0, min(1.0, (step - 20) / 60))  # people bring clothes by day
-        if since == 0 and step >= emptied_at:
-            level = fresh * max(0.0, light - thrown_in)
-        else:
-            level = filled + now * light
+        is_fresh = since == 0 and step >= emptied_at
+        level = fresh * max(0.0, light - thrown_in) if is_fresh else filled + now * light
         values.append(round(max(0.0, min(100.0, level + 0.5 * chance))))
     return values
 

@@ -46,7 +46,7 @@ CREATE TABLE datastream_latest (
   result_end timestamptz,
   intervals boolean NOT NULL,            -- some phenomenon time was an interval: the end of the extent needs a scan
   features boolean NOT NULL              -- some observation named a feature of its own: who sees it is asked per row
-);
+) WITH (fillfactor = 60);                -- updated with every write, hence room for it on the page
 
 -- bucket: start of the hour or of the day in the city's time zone. Numeric results only.
 CREATE TABLE rollup_hour (
@@ -58,8 +58,8 @@ CREATE TABLE rollup_hour (
   max float8 NOT NULL,
   last float8 NOT NULL,
   PRIMARY KEY (datastream_id, bucket)
-);
-CREATE TABLE rollup_day (LIKE rollup_hour INCLUDING ALL);
+) WITH (fillfactor = 85);
+CREATE TABLE rollup_day (LIKE rollup_hour INCLUDING ALL) WITH (fillfactor = 85);
 
 -- Hours whose rollup is not recomputed yet; answers read their raw rows.
 CREATE TABLE rollup_stale (
