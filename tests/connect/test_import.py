@@ -16,6 +16,8 @@ from mainzdigital.connect.files import load
 from mainzdigital.connect.files.load import import_file
 from mainzdigital.connect.files.mapping import read_mapping
 from mainzdigital.exchange.sensorthings import write as sensorthings
+from mainzdigital.ingest.batch import Batch
+from mainzdigital.ingest.write import write as ingest_write
 from mainzdigital.kernel.access import Scope, reader_for
 from mainzdigital.kernel.errors import Conflict, InvalidInput
 from mainzdigital.store import progress
@@ -109,10 +111,10 @@ def test_an_interrupted_import_goes_on_behind_its_last_chunk(
     monkeypatch.setattr(load, "CHUNK_READINGS", 100)
     broken = "A;kaputt;1\n"
     path = write(tmp_path, HEADER + lines(0, 150) + broken + lines(150, 1000))
-    real = load.write
+    real = ingest_write
     calls = 0
 
-    def failing(connection: psycopg.Connection, batch: load.Batch) -> object:
+    def failing(connection: psycopg.Connection, batch: Batch) -> object:
         nonlocal calls
         calls += 1
         if calls == 4:

@@ -1,4 +1,4 @@
-"""Small random cities: as rows in the database, as mappings for the reference evaluator, and with the hidden deleted."""
+"""Small random cities: as rows in the database, as mappings for the reference evaluator, with the hidden deleted."""
 
 import json
 from collections.abc import Callable
@@ -150,7 +150,7 @@ class City:
             if feature is not None:
                 feature["Observations"].append(node)
         for node in datastreams.values():
-            node |= extents(node["Observations"])
+            node.update(extents(node["Observations"]))
         history = {}
         for row in self.history:
             node = history[row["id"]] = {"id": row["id"], "time": row["time"], "Thing": things[row["thing"]]}

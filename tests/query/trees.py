@@ -62,6 +62,10 @@ def all_paths(entity_name: str, depth: int = 2) -> dict[Kind, list[Path]]:
     return found
 
 
+def literal(value: Any) -> Expression:
+    return Literal(value)
+
+
 def _paths(entity: str, kind: Kind) -> list[Trees]:
     own = all_paths(entity, 0).get(kind, [])
     far = all_paths(entity).get(kind, [])
@@ -74,7 +78,7 @@ _NUMBERS = [0, 1, -2, 5, 2.5, 3, 7.0, 1e-9, 1e200, -1e160, 1e-200, 2**53, 10**25
 @cache
 def numbers(entity: str, depth: int) -> Trees:
     leaves: list[Trees] = [
-        st.sampled_from(_NUMBERS).map(Literal),
+        st.sampled_from(_NUMBERS).map(literal),
         *_paths(entity, Kind.NUMBER),
         *_paths(entity, Kind.JSON),
     ]
@@ -97,11 +101,11 @@ def numbers(entity: str, depth: int) -> Trees:
 
 @cache
 def texts(entity: str, depth: int) -> Trees:
-    leaves: list[Trees] = [st.sampled_from(TEXTS).map(Literal), *_paths(entity, Kind.TEXT), *_paths(entity, Kind.JSON)]
+    leaves: list[Trees] = [st.sampled_from(TEXTS).map(literal), *_paths(entity, Kind.TEXT), *_paths(entity, Kind.JSON)]
     if depth == 0:
         return st.one_of(leaves)
     inner = texts(entity, depth - 1)
-    count = st.one_of(st.sampled_from([-1, 0, 1, 2, 1.5, 1e20]).map(Literal), numbers(entity, 0))
+    count = st.one_of(st.sampled_from([-1, 0, 1, 2, 1.5, 1e20]).map(literal), numbers(entity, 0))
     return st.one_of(
         *leaves,
         st.builds(lambda name, item: Call(name, (item,)), st.sampled_from(["tolower", "toupper", "trim"]), inner),
@@ -117,7 +121,7 @@ _DURATIONS = [timedelta(0), timedelta(minutes=15), timedelta(days=-1), timedelta
 @cache
 def times(entity: str, depth: int) -> Trees:
     leaves: list[Trees] = [
-        st.sampled_from([*TIMES, Interval(TIMES[0], TIMES[1]), Interval(TIMES[1], TIMES[1]), NOW]).map(Literal),
+        st.sampled_from([*TIMES, Interval(TIMES[0], TIMES[1]), Interval(TIMES[1], TIMES[1]), NOW]).map(literal),
         *_paths(entity, Kind.TIME),
         *_paths(entity, Kind.TIME),
     ]
@@ -133,7 +137,7 @@ def times(entity: str, depth: int) -> Trees:
 
 @cache
 def durations(entity: str, depth: int) -> Trees:
-    leaves = st.sampled_from(_DURATIONS).map(Literal)
+    leaves = st.sampled_from(_DURATIONS).map(literal)
     if depth == 0:
         return leaves
     inner = durations(entity, depth - 1)
@@ -151,8 +155,8 @@ def filters(entity: str, depth: int = 3) -> Trees:
     comparison = st.sampled_from(list(Comparison))
     equality = st.sampled_from([Comparison.EQ, Comparison.NE])
     number, word, moment = numbers(entity, 1), texts(entity, 1), times(entity, 1)
-    days = st.sampled_from([date(2024, 1, 31), date(2024, 2, 1)]).map(Literal)
-    hours = st.sampled_from([time(23, 30), time(0, 0)]).map(Literal)
+    days = st.sampled_from([date(2024, 1, 31), date(2024, 2, 1)]).map(literal)
+    hours = st.sampled_from([time(23, 30), time(0, 0)]).map(literal)
     anything = st.one_of(number, word, moment, *_paths(entity, Kind.JSON))
     leaf = st.one_of(
         st.builds(Compare, comparison, number, number),
@@ -170,13 +174,13 @@ def filters(entity: str, depth: int = 3) -> Trees:
         ),
         st.builds(lambda a, b: In(a, tuple(b)), number, st.lists(numbers(entity, 0), min_size=1, max_size=3)),
         st.builds(
-            lambda a, b: In(a, tuple(map(Literal, b))),
+            lambda a, b: In(a, tuple(map(literal, b))),
             texts(entity, 0),
             st.lists(st.sampled_from([*TEXTS, None]), min_size=1, max_size=3),
         ),
         *([st.builds(Compare, comparison, item, item) for item in _paths(entity, Kind.JSON)]),
         *_paths(entity, Kind.JSON),
-        st.booleans().map(Literal),
+        st.booleans().map(literal),
     )
     if depth == 0:
         return leaf

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 import psycopg
-from mainzdigital.identity.tokens import new_key
 
+from mainzdigital.identity.tokens import new_key
 from mainzdigital.kernel.access import Scope
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import psycopg
 import pytest
-from mainzdigital.identity.tokens import PORTAL_COOKIE, digest, sign_portal
 
+from mainzdigital.identity.tokens import PORTAL_COOKIE, digest, sign_portal
 from mainzdigital.kernel.access import Scope
 from tests.sensorthings_write import cities
 from tests.serve.process import SECRET_KEY
@@ -55,7 +55,7 @@ def test_a_key_as_password(server: Running, keys: Keys) -> None:
     ],
 )
 def test_odd_authorization(server: Running, header: str, expected: int) -> None:
-    answer = httpx.get(f"{server.sensorthings}/Things", headers={"Authorization": header.encode("latin-1")})
+    answer = httpx.get(f"{server.sensorthings}/Things", headers=[(b"Authorization", header.encode("latin-1"))])
     assert answer.status_code == expected
 
 

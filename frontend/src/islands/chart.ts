@@ -14,6 +14,7 @@ interface SeriesData {
   values: (number | null)[];
   lows: (number | null)[];
   highs: (number | null)[];
+  gaps: number[];
   limits: { value: number; title: string }[];
 }
 
@@ -34,17 +35,15 @@ function axisTime(data: SeriesData, seconds: number, step: number): string {
   return new Intl.DateTimeFormat(language(), { ...options, timeZone: data.zone }).format(seconds * 1000);
 }
 
-/** Raw values have no empty buckets: after three times the usual step a gap is put in, so that it stays one. */
+/** Raw values have no empty buckets: where the server saw a gap, one is put in, so that it stays one. */
 function withGaps(data: SeriesData): SeriesData {
-  if (data.bucket !== "raw" || data.times.length < 3) return data;
-  const steps = data.times.slice(1).map((time, index) => time - (data.times[index] ?? time));
-  const usual = [...steps].sort((left, right) => left - right)[Math.floor(steps.length / 2)] ?? 0;
+  if (!data.gaps.length) return data;
+  const before = new Set(data.gaps);
   const times: number[] = [];
   const values: (number | null)[] = [];
   data.times.forEach((time, index) => {
-    const before = data.times[index - 1];
-    if (before !== undefined && time - before > 3 * usual) {
-      times.push(before + usual);
+    if (before.has(index)) {
+      times.push((time + (data.times[index - 1] ?? time)) / 2);
       values.push(null);
     }
     times.push(time);

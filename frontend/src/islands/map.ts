@@ -51,7 +51,7 @@ class CityMap {
   private popup: Popup | undefined;
   private selected: number | undefined;
 
-  constructor(private readonly root: HTMLElement, canvas: HTMLElement, private readonly city: CityData) {
+  constructor(private readonly root: HTMLElement, canvas: HTMLElement, private readonly city: CityData, private readonly loaded: () => void) {
     for (const thing of city.things) {
       this.things.set(thing.id, thing);
       for (const value of thing.values) this.ofStream.set(value.id, thing);
@@ -101,6 +101,7 @@ class CityMap {
     document.querySelector("[data-map-filter]")?.addEventListener("change", () => this.filter());
     follow("", (event) => this.take(event));
     this.list();
+    this.loaded();
     this.root.dataset["ready"] = "true";
   }
 
@@ -244,8 +245,9 @@ async function start(): Promise<void> {
   const city = (await answer.json()) as CityData;
   canvas.hidden = false;
   try {
-    new CityMap(root, canvas, city);
-    drawing.hidden = true;
+    new CityMap(root, canvas, city, () => {
+      drawing.hidden = true;
+    });
   } catch {
     // No WebGL: the drawing made by the server and its list stay.
     canvas.hidden = true;

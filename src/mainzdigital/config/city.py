@@ -9,6 +9,34 @@ import msgspec
 
 from mainzdigital.kernel.errors import InvalidInput
 
+# What each field of city.toml means; docs/reference/city.md is made of it, and a test misses none.
+FIELDS: dict[str, str] = {
+    "name": "the city's name",
+    "platform": "the name under which the platform appears",
+    "bounds": "the map's first view: west, south, east, north in degrees (EPSG:4326)",
+    "time_zone": "days and hours of charts and opening times, as in the IANA list; default `Europe/Berlin`",
+    "state": "the state whose law applies, for the accessibility statement",
+    "languages": "languages of the portal, of `de` and `en`; German comes first",
+    "logo": "an SVG or PNG file beside city.toml",
+    "colours.accent": "accent colour on a light background, contrast 4.5:1 or better to white",
+    "colours.accent_dark": "accent colour on a dark background",
+    "map.style": "address of a MapLibre style; empty: a plain background of our own, no third party is asked",
+    "map.boundary": "a GeoJSON file beside city.toml with the city's boundary",
+    "map.attribution": "who is to be named for boundary and style",
+    "districts": "the districts, each with:",
+    "districts.name": "its name",
+    "districts.point": "longitude and latitude of its label",
+    "contact.organisation": "who answers for the platform (imprint)",
+    "contact.address": "postal address",
+    "contact.email": "e-mail address; sender of mails too",
+    "contact.phone": "telephone",
+    "contact.data_protection_officer": "e-mail address of the data protection officer",
+    "contact.accessibility_enforcement": "the enforcement body of the accessibility statement",
+    "contact.accessibility_enforcement_address": "its postal address",
+    "contact.accessibility_enforcement_email": "its e-mail address",
+    "modules": "settings of city modules, `[modules.<slug>]`, as each module's README lists them",
+}
+
 
 class District(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A district: name and the point (longitude, latitude) its label stands on."""

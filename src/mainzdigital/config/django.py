@@ -1,5 +1,6 @@
 """Django's settings, derived from the typed settings; nothing is configured here that an operator should change."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
@@ -42,7 +43,6 @@ INSTALLED_APPS = [
     "allauth",
     "django.contrib.admin",
     "django.contrib.contenttypes",
-    "django.contrib.humanize",
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -106,6 +106,8 @@ TIME_ZONE = _settings.city.time_zone
 LANGUAGE_CODE = "de"
 LANGUAGES = [("de", "Deutsch"), ("en", "English")]
 USE_I18N = True
+# connect is no app of Django, but its reject files speak to people.
+LOCALE_PATHS = [Path(__file__).resolve().parent.parent / "connect" / "locale"]
 ROOT_URLCONF = "mainzdigital.config.urls"
 STATIC_URL = "/static/"
 

@@ -136,6 +136,8 @@ _POSTGRES = {"WARNING": logging.WARNING, "ERROR": logging.WARNING, "FATAL": logg
 def _postgres_line(line: str) -> tuple[int, str]:
     # Statements that fail are the business of who sent them; they are told to the client too.
     severity, _, rest = line.partition(":")
+    if "the database system is" in rest:  # starting up, shutting down: we asked too early, and ask again
+        return logging.DEBUG, rest.strip()
     if severity in _POSTGRES:
         return _POSTGRES[severity], rest.strip()
     if severity in {"LOG", "DETAIL", "HINT", "STATEMENT", "CONTEXT"}:

@@ -48,7 +48,11 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A datastream and its latest value; `value` and `time` are None where nothing (visible) was measured."""
+    """A datastream and its latest value; `value` and `time` are None where nothing (visible) was measured.
+
+    Not `whole` is one whose observations may have features of interest that the reader may not see: what is known of
+    it as a whole (its beginning, its rollups) is not shown.
+    """
 
     id: int
     thing_id: int
@@ -68,6 +72,7 @@ class Stream:
     sensor_description: str
     thing_name: str
     thing_properties: Mapping[str, Any]
+    whole: bool
 
     @property
     def number(self) -> float | None:
@@ -187,7 +192,7 @@ def suggestion(connection: psycopg.Connection[Any], *, reader: Reader, words: st
 
 def detail(connection: psycopg.Connection[Any], *, reader: Reader, identifier: int) -> ThingPage:
     """One thing in full; raises NotFound, also for what the reader may not see."""
-    row = store.read_thing(connection, _classes(reader), identifier)
+    row = store.read_thing(connection, _classes(reader), identifier) if 0 < identifier < 2**31 else None
     if row is None:
         raise NotFound("this thing does not exist", where=str(identifier))
     places = store.read_locations(connection, _classes(reader), identifier)
@@ -219,9 +224,8 @@ def hours(
     connection: psycopg.Connection[Any], *, streams: Sequence[Stream], since: datetime, until: datetime
 ) -> list[Hour]:
     """Hour by hour over streams that the reader was shown; hours without a value are absent."""
-    if not streams:
-        return []
-    rows = store.read_hours(connection, [stream.id for stream in streams], since, until)
+    ids = [stream.id for stream in streams if stream.whole and stream.time is not None]
+    rows = store.read_hours(connection, ids, since, until) if ids else []
     return [Hour(row["bucket"], row["total"], row["mean"], row["level"], row["highest"]) for row in rows]
 
 
@@ -287,13 +291,14 @@ def _stream(row: Mapping[str, Any]) -> Stream:
         unit_name=_text(unit.get("name")),
         value=value,
         time=row["time"],
-        first=row["phenomenon_start"],
+        first=row["phenomenon_start"] if row["whole"] and row["time"] else None,
         limits=_limits(properties.get("limits")),
         properties=properties,
         sensor=row["sensor_name"],
         sensor_description=row["sensor_description"],
         thing_name=row["thing_name"],
         thing_properties=_mapping(row["thing_properties"]),
+        whole=row["whole"],
     )
 
 

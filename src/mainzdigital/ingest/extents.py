@@ -49,15 +49,16 @@ def _widen(datastream: int, rows: Sequence[Prepared], old: Latest | None) -> Lat
     result_start = from_micros(min(result_times)) if result_times else None
     result_end = from_micros(max(result_times)) if result_times else None
     intervals = any(row.end != row.time for row in rows)
+    features = any(row.foi_id is not None for row in rows)
     if old is None:
-        return Latest(datastream, start, 0, start, end, result_start, result_end, intervals)
+        return Latest(datastream, start, 0, start, end, result_start, result_end, intervals, features)
     if result_start is None or (old.result_start is not None and old.result_start < result_start):
         result_start = old.result_start
     if result_end is None or (old.result_end is not None and old.result_end > result_end):
         result_end = old.result_end
     return Latest(
         datastream, old.time, old.seq, min(start, old.phenomenon_start), max(end, old.phenomenon_end),
-        result_start, result_end, intervals or old.intervals,
+        result_start, result_end, intervals or old.intervals, features or old.features,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class GroupCommit:
         self._writers: list[_Writer] = []
 
     async def submit(self, observation: NewObservation) -> int:
-        """The id, after the commit. Raises InvalidInput where it cannot be stored, Unavailable where nothing was taken."""
+        """The id, after the commit. Raises InvalidInput where it cannot be stored, Unavailable where none was taken."""
         loop = asyncio.get_running_loop()
         if not self._writers:
             self._writers = [_Writer(self._dsn, self._largest, loop) for _ in range(self._count)]
@@ -42,7 +42,7 @@ class GroupCommit:
             raise Unavailable("too many observations are waiting to be written", retry_after=1)
         if writer.closing:
             raise Unavailable("the service is stopping", retry_after=5)
-        future = loop.create_future()
+        future: asyncio.Future[int] = loop.create_future()
         writer.pending.append((observation, future))
         if writer.idle:
             writer.wake.set()

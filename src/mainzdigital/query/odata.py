@@ -115,10 +115,10 @@ def _select(text: str, entity: EntityType, option: str) -> tuple[tuple[str, ...]
         name = steps[0]
         if name == "*":
             return None
-        if name in ("id", "@iot.id"):
-            steps = ("@iot.id",)
-        elif name == "@iot.selfLink" or (name in entity.navigations and len(steps) == 1):
-            steps = (name,)
+        if name in ("id", "@iot.id", "@iot.selfLink") and len(steps) == 1:
+            steps = ("@iot.id",) if name == "id" else steps
+        elif name in entity.navigations and len(steps) == 1:
+            pass
         elif (item := entity.properties.get(name)) is None or "" in steps:
             known = ", ".join(sorted({"@iot.id", *entity.properties, *entity.navigations} - {"id"}))
             raise refuse(option, place, f"{entity.name} has no property '{piece.strip()[:80]}'", f"use one of {known}")
@@ -179,7 +179,7 @@ def _options(
         option = prefix + name
         if name not in allowed:
             remedy = f"did you mean ${name}?" if f"${name}" in allowed else f"use one of {', '.join(sorted(allowed))}"
-            raise InvalidInput(f"there is no option '{name[:80]}' here", where=option[:200], remedy=remedy)
+            raise InvalidInput(f"there is no option '{name[:80]}' here", where=option[:200] or "query", remedy=remedy)
         if name in values:
             raise InvalidInput("the option is given twice", where=option, remedy="give it once")
         if len(value) > MAX_LENGTH:

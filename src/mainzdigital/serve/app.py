@@ -4,27 +4,39 @@ import logging
 from collections.abc import Mapping
 
 from mainzdigital.kernel.errors import MethodNotAllowed, NotFound
-from mainzdigital.serve import errors, sensorthings
+from mainzdigital.serve import errors
+from mainzdigital.serve.app_mounts import MOUNTS
 from mainzdigital.serve.app_services import Handler, Services, opened
-from mainzdigital.serve.http import ASGIApp, Disconnected, Receive, Response, Scope, Send, request_of, send_response
+from mainzdigital.serve.http import (
+    ASGIApp,
+    Disconnected,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    request_of,
+    send_response,
+    send_stream,
+)
 
 log = logging.getLogger(__name__)
 
-_API_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
+# Encoded once: they stand in every answer.
+_COMMON = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
     # Anybody's page may read what is open; it never gets credentials sent along.
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Location, Retry-After, Allow",
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"ETag, Location, Retry-After, Allow"),
     # The same address answers differently to different readers.
-    "Vary": "Authorization, Cookie, Accept",
-}
+    (b"vary", b"Authorization, Cookie, Accept"),
+)
 
 
 def create_app(services: Services) -> ASGIApp:
     """The ASGI application over `services`."""
-    mounts: dict[str, Handler] = {sensorthings.MOUNT: sensorthings.handle, **services.mounts}
+    mounts: dict[str, Handler] = {**MOUNTS, **services.mounts}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -37,7 +49,7 @@ def create_app(services: Services) -> ASGIApp:
                 await services.fallback(scope, receive, send)
             else:
                 refusal = NotFound("there is nothing at this address", where="path")
-                await send_response(_dressed(errors.render(refusal)), send, head=scope["method"] == "HEAD")
+                await send_response(errors.render(refusal), send, head=scope["method"] == "HEAD", common=_COMMON)
         else:  # a WebSocket; nothing here speaks it
             await receive()
             await send({"type": "websocket.close", "code": 1000})
@@ -64,14 +76,12 @@ async def _serve(
         response = _options(refusal.allow) if method == "OPTIONS" else errors.render(refusal)
     except Exception as error:  # noqa: BLE001 the edge: every failure becomes an answer
         response = errors.answer(error, method=method, path=scope["path"])
-    await send_response(_dressed(response), send, head=method == "HEAD")
-
-
-def _dressed(response: Response) -> Response:
-    for name, value in _API_HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-cache")
-    return response
+    if not any(name.lower() == "cache-control" for name in response.headers):
+        response.headers["Cache-Control"] = "no-cache"
+    if isinstance(response.body, bytes) or method == "HEAD":
+        await send_response(response, send, head=method == "HEAD", common=_COMMON)
+    else:
+        await send_stream(response, receive, send, common=_COMMON)
 
 
 def _options(allowed: tuple[str, ...]) -> Response:

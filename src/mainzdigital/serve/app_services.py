@@ -17,6 +17,7 @@ from mainzdigital.exchange.sensorthings.write_single import Known
 from mainzdigital.ingest.queue import GroupCommit
 from mainzdigital.kernel.errors import Unavailable
 from mainzdigital.serve.auth import Authenticator
+from mainzdigital.serve.events import ChangeFeed
 from mainzdigital.serve.http import ASGIApp, Request, Response
 from mainzdigital.store import connect
 from mainzdigital.store.changes import CHANNEL
@@ -55,6 +56,7 @@ class Services:
     writers: ConnectionPool = field(init=False)
     queue: GroupCommit = field(init=False)
     known: Known = field(init=False)
+    feed: ChangeFeed = field(init=False)
     authenticator: Authenticator = field(init=False)
     _threads: ThreadPoolExecutor = field(init=False)
     _waiting: int = field(default=0, init=False)
@@ -107,13 +109,17 @@ async def opened(services: Services) -> AsyncIterator[None]:
         listened = connect.conninfo(dsn, name="listen", statement_seconds=None)
         await stack.enter_async_context(_running(services.authenticator.listen(listened)))
         await stack.enter_async_context(_running(forget_changed(services.known, listened)))
+        services.feed = ChangeFeed(listened)
+        await stack.enter_async_context(_running(services.feed.run()))
         for companion in services.companions:
             await stack.enter_async_context(companion(services))
         yield
 
 
 def _read_only(conninfo: str) -> str:
-    return _with_option(conninfo, "default_transaction_read_only=on")
+    # An answer of several statements is one look at the city.
+    snapshot = _with_option(conninfo, r"default_transaction_isolation=repeatable\ read")
+    return _with_option(snapshot, "default_transaction_read_only=on")
 
 
 def _waiting_for_locks(conninfo: str) -> str:

@@ -1,7 +1,8 @@
 """A small typed ASGI toolkit: request, response, and nothing that the data APIs do not need."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -15,6 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON_TYPE = "application/json"
+STUCK = 30.0  # seconds a client may take for one chunk of a stream
 BODY_LIMIT = 20 * 1024 * 1024  # bytes; larger loads go as files
 
 
@@ -86,6 +88,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -102,7 +105,7 @@ def decode_path(raw: bytes) -> str:
         path = unquote_to_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidInput("the path is not UTF-8", where="path", remedy="percent-encode it as UTF-8") from None
-    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+    if _CONTROL.search(path):
         raise InvalidInput("the path has a control character", where="path")
     return path
 
@@ -139,7 +142,7 @@ def _checked(path: str) -> str:
         path.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidInput("the path is not UTF-8", where="path", remedy="percent-encode it as UTF-8") from None
-    if "�" in path or any(ord(character) < 32 or ord(character) == 127 for character in path):
+    if "�" in path or _CONTROL.search(path):
         raise InvalidInput("the path has a control character or is not UTF-8", where="path")
     return path
 
@@ -202,23 +205,55 @@ def require_accept(request: Request, *types: str) -> str:
     return chosen
 
 
-async def send_response(response: Response, send: Send, *, head: bool) -> None:
-    """Send an answer; with `head` its headers only."""
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+def _head(response: Response, common: Headers) -> list[tuple[bytes, bytes]]:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    headers += common
     if response.content_type:
         headers.append((b"content-type", response.content_type.encode("latin-1")))
-    body = response.body
-    if isinstance(body, bytes):
-        if response.status not in {204, 304}:
-            headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if head else body})
-        return
+    return headers
+
+
+async def send_response(response: Response, send: Send, *, head: bool, common: Headers = ()) -> None:
+    """Send an answer, with `head` its headers only; `common` are headers of every answer, encoded already."""
+    headers = _head(response, common)
+    body = response.body if isinstance(response.body, bytes) else b""
+    if isinstance(response.body, bytes) and response.status not in {204, 304}:
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    if not head:
+    await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+async def send_stream(response: Response, receive: Receive, send: Send, *, common: Headers = ()) -> None:
+    """Send a streaming answer until it ends, the client leaves, or takes longer than STUCK seconds for a chunk."""
+    assert not isinstance(response.body, bytes)
+    body = response.body
+    await send({"type": "http.response.start", "status": response.status, "headers": _head(response, common)})
+
+    async def sending() -> None:
         async for chunk in body:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+            await asyncio.wait_for(send({"type": "http.response.body", "body": chunk, "more_body": True}), STUCK)
+        await send({"type": "http.response.body", "body": b""})
+
+    tasks = [asyncio.ensure_future(sending()), asyncio.ensure_future(_left(receive))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        if isinstance(body, AsyncGenerator):
+            await body.aclose()  # gives back what it holds
+    # What failed in the midst must not look like an end.
+    if isinstance(results[0], Exception) and not isinstance(results[0], TimeoutError | OSError):
+        raise results[0]
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def origin_header(value: str) -> str:

@@ -4,18 +4,58 @@ First everything concerned is locked (`hold`), then the caller has the observati
 (`remove`). A write of observations that began earlier is waited for, one that begins later finds nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psycopg
 
 from mainzdigital.kernel.entities import EntityType
 from mainzdigital.store import changes
+from mainzdigital.store import entities_write as rows
 from mainzdigital.store.entities_write import INT_LIMIT
+from mainzdigital.store.model import ENTITY_TYPES
+from mainzdigital.store.statements import Statement, statement
 
 _OWNERS = {
     "Thing": "thing_id", "Sensor": "sensor_id", "ObservedProperty": "observed_property_id", "Datastream": "id",
     "FeatureOfInterest": "foi_id",
 }  # fmt: skip
+_LOCK_STREAMS = {
+    name: statement(
+        f"entities_write.lock_streams.{name}",
+        f"SELECT id FROM datastream WHERE {column} = %(id)s::int ORDER BY id FOR UPDATE",
+    )
+    for name, column in _OWNERS.items()
+}
+_DELETE = {
+    name: statement(f"entities_write.delete.{name}", f'DELETE FROM "{item.relation}" WHERE id = ANY(%(ids)s::int[])')
+    for name, item in ENTITY_TYPES.items()
+    if name != "Observation"
+}
+_HISTORIES = {
+    "Thing": statement(
+        "entities_write.histories.Thing", "SELECT id FROM historical_location WHERE thing_id = %(id)s::int ORDER BY id"
+    ),
+    "Location": statement(
+        "entities_write.histories.Location",
+        """
+        SELECT historical_location_id FROM historical_location_location WHERE location_id = %(id)s::int
+        ORDER BY historical_location_id
+        """,
+    ),
+}
+_UNLINK = {
+    "Thing": statement("entities_write.unlink.Thing", "DELETE FROM thing_location WHERE thing_id = %(id)s::int"),
+    "Location": statement(
+        "entities_write.unlink.Location", "DELETE FROM thing_location WHERE location_id = %(id)s::int"
+    ),
+    "FeatureOfInterest": statement(
+        "entities_write.unlink.FeatureOfInterest", "UPDATE datastream SET foi_id = NULL WHERE foi_id = %(id)s::int"
+    ),
+}
+_EMPTY_HISTORIES = statement(
+    "entities_write.empty_histories",
+    "DELETE FROM historical_location_location WHERE historical_location_id = ANY(%(ids)s::int[])",
+)
 
 
 def hold(connection: psycopg.Connection, entity: EntityType, entity_id: int) -> list[int] | None:
@@ -25,47 +65,33 @@ def hold(connection: psycopg.Connection, entity: EntityType, entity_id: int) -> 
     """
     if not 0 < entity_id < INT_LIMIT:
         return None
-    datastreams: list[int] = []
-    if entity.name in _OWNERS:
-        # In the order in which writers of observations lock: datastreams by id, then the feature.
-        datastreams = _ids(
-            connection, f"SELECT id FROM datastream WHERE {_OWNERS[entity.name]} = %s ORDER BY id FOR UPDATE", entity_id
-        )
-    found = connection.execute(f'SELECT 1 FROM "{entity.relation}" WHERE id = %s FOR UPDATE', (entity_id,)).fetchone()
-    return None if found is None else datastreams
+    # In the order in which writers of observations lock: datastreams by id, then the feature.
+    datastreams = _ids(connection, _LOCK_STREAMS, entity, entity_id)
+    return None if rows.lock(connection, entity, entity_id) is None else datastreams
 
 
 def remove(connection: psycopg.Connection, entity: EntityType, entity_id: int, *, datastreams: Sequence[int]) -> None:
     """Delete the rows of an entity and its dependants; `datastreams` from `hold`, their observations deleted."""
-    histories: list[int] = []
-    match entity.name:
-        case "Thing":
-            histories = _ids(connection, "SELECT id FROM historical_location WHERE thing_id = %s", entity_id)
-            connection.execute("DELETE FROM thing_location WHERE thing_id = %s", (entity_id,))
-        case "Location":
-            histories = _ids(
-                connection,
-                "SELECT historical_location_id FROM historical_location_location WHERE location_id = %s",
-                entity_id,
-            )
-            connection.execute("DELETE FROM thing_location WHERE location_id = %s", (entity_id,))
-        case "HistoricalLocation":
-            histories = [entity_id]
-        case "FeatureOfInterest":
-            connection.execute("UPDATE datastream SET foi_id = NULL WHERE foi_id = %s", (entity_id,))
+    histories = [entity_id] if entity.name == "HistoricalLocation" else _ids(connection, _HISTORIES, entity, entity_id)
+    if entity.name in _UNLINK:
+        connection.execute(_UNLINK[entity.name].sql, {"id": entity_id})
     if histories:
-        connection.execute(
-            "DELETE FROM historical_location_location WHERE historical_location_id = ANY(%s)", (histories,)
-        )
-        connection.execute("DELETE FROM historical_location WHERE id = ANY(%s)", (histories,))
-        changes.record(connection, kind="delete", entity="HistoricalLocation", ids=histories)
+        connection.execute(_EMPTY_HISTORIES.sql, {"ids": histories})
+        _delete(connection, "HistoricalLocation", histories)
     if datastreams and entity.name != "FeatureOfInterest":
-        connection.execute("DELETE FROM datastream WHERE id = ANY(%s)", (list(datastreams),))
-        changes.record(connection, kind="delete", entity="Datastream", ids=datastreams)
+        _delete(connection, "Datastream", datastreams)
     if entity.name not in {"Datastream", "HistoricalLocation"}:
-        connection.execute(f'DELETE FROM "{entity.relation}" WHERE id = %s', (entity_id,))
-        changes.record(connection, kind="delete", entity=entity.name, ids=[entity_id])
+        _delete(connection, entity.name, [entity_id])
 
 
-def _ids(connection: psycopg.Connection, statement: str, entity_id: int) -> list[int]:
-    return sorted(row[0] for row in connection.execute(statement, (entity_id,)).fetchall())
+def _ids(
+    connection: psycopg.Connection, statements: Mapping[str, Statement], entity: EntityType, entity_id: int
+) -> list[int]:
+    if entity.name not in statements:
+        return []
+    return [row[0] for row in connection.execute(statements[entity.name].sql, {"id": entity_id}).fetchall()]
+
+
+def _delete(connection: psycopg.Connection, name: str, ids: Sequence[int]) -> None:
+    connection.execute(_DELETE[name].sql, {"ids": list(ids)})
+    changes.record(connection, kind="delete", entity=name, ids=ids)

@@ -12,7 +12,8 @@ from mainzdigital.store.statements import statement
 _READ = statement(
     "latest.read",
     """
-    SELECT datastream_id, phenomenon_time, seq, phenomenon_start, phenomenon_end, result_start, result_end, intervals
+    SELECT datastream_id, phenomenon_time, seq, phenomenon_start, phenomenon_end, result_start, result_end, intervals,
+      features
     FROM datastream_latest WHERE datastream_id = ANY(%(datastreams)b::int[])
     """,
 )
@@ -21,32 +22,34 @@ _SAVE = statement(
     """
     INSERT INTO datastream_latest (
       datastream_id, id, phenomenon_time, number, result_time, foi_id, seq, more,
-      phenomenon_start, phenomenon_end, result_start, result_end, intervals
+      phenomenon_start, phenomenon_end, result_start, result_end, intervals, features
     )
     SELECT o.datastream_id, o.id, o.phenomenon_time, o.number, o.result_time, o.foi_id, o.seq, o.more,
-      u.p_start, u.p_end, u.r_start, u.r_end, u.intervals
+      u.p_start, u.p_end, u.r_start, u.r_end, u.intervals, u.features
     FROM unnest(
       %(datastreams)b::int[], %(times)b::timestamptz[], %(seqs)b::smallint[], %(p_starts)b::timestamptz[],
-      %(p_ends)b::timestamptz[], %(r_starts)b::timestamptz[], %(r_ends)b::timestamptz[], %(intervals)b::boolean[]
-    ) AS u(d, t, seq, p_start, p_end, r_start, r_end, intervals)
+      %(p_ends)b::timestamptz[], %(r_starts)b::timestamptz[], %(r_ends)b::timestamptz[], %(intervals)b::boolean[],
+      %(features)b::boolean[]
+    ) AS u(d, t, seq, p_start, p_end, r_start, r_end, intervals, features)
     JOIN observation o ON o.datastream_id = u.d AND o.phenomenon_time = u.t AND o.seq = u.seq
     WHERE o.phenomenon_time >= %(start)b::timestamptz AND o.phenomenon_time <= %(end)b::timestamptz
     ON CONFLICT (datastream_id) DO UPDATE SET
       id = excluded.id, phenomenon_time = excluded.phenomenon_time, number = excluded.number,
       result_time = excluded.result_time, foi_id = excluded.foi_id, seq = excluded.seq, more = excluded.more,
       phenomenon_start = excluded.phenomenon_start, phenomenon_end = excluded.phenomenon_end,
-      result_start = excluded.result_start, result_end = excluded.result_end, intervals = excluded.intervals
+      result_start = excluded.result_start, result_end = excluded.result_end, intervals = excluded.intervals,
+      features = excluded.features
     """,
 )
 _WIDEN = statement(
     "latest.widen",
     """
     UPDATE datastream_latest l SET phenomenon_start = u.p_start, phenomenon_end = u.p_end,
-      result_start = u.r_start, result_end = u.r_end, intervals = u.intervals
+      result_start = u.r_start, result_end = u.r_end, intervals = u.intervals, features = u.features
     FROM unnest(
       %(datastreams)b::int[], %(p_starts)b::timestamptz[], %(p_ends)b::timestamptz[],
-      %(r_starts)b::timestamptz[], %(r_ends)b::timestamptz[], %(intervals)b::boolean[]
-    ) AS u(d, p_start, p_end, r_start, r_end, intervals)
+      %(r_starts)b::timestamptz[], %(r_ends)b::timestamptz[], %(intervals)b::boolean[], %(features)b::boolean[]
+    ) AS u(d, p_start, p_end, r_start, r_end, intervals, features)
     WHERE l.datastream_id = u.d
     """,
 )
@@ -90,6 +93,7 @@ class Latest:
     result_start: datetime | None
     result_end: datetime | None
     intervals: bool
+    features: bool
 
 
 def read(connection: psycopg.Connection, datastreams: Sequence[int]) -> dict[int, Latest]:
@@ -105,6 +109,7 @@ def _columns(items: Sequence[Latest]) -> dict[str, object]:
         "r_starts": [item.result_start for item in items],
         "r_ends": [item.result_end for item in items],
         "intervals": [item.intervals for item in items],
+        "features": [item.features for item in items],
     }
 
 
@@ -141,6 +146,7 @@ def refresh(
     known_results = sorted(time for time in results if time is not None)
     result_start, result_end = (known_results[0], known_results[-1]) if known_results else (None, None)
     intervals = any("end" in (row.more or ()) for row in come) or (old is not None and old.intervals)
+    features = any(row.foi_id is not None for row in come) or (old is not None and old.features)
     if any(row.phenomenon_time <= start for row in gone):
         oldest = connection.execute(_OLDEST.sql, parameters).fetchone()
         assert oldest is not None
@@ -155,7 +161,8 @@ def refresh(
         row = connection.execute(_RESULT_EXTENT.sql, parameters).fetchone()
         assert row is not None
         result_start, result_end = row
-    save(connection, [Latest(datastream, newest[0], newest[1], start, end, result_start, result_end, intervals)])
+    one = Latest(datastream, newest[0], newest[1], start, end, result_start, result_end, intervals, features)
+    save(connection, [one])
 
 
 def delete(connection: psycopg.Connection, datastreams: Iterable[int]) -> None:

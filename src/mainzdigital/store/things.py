@@ -12,6 +12,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb, JsonbLoader
 
+from mainzdigital.store.statements import Statement, statement
+
 Row = dict[str, Any]
 
 # Streams the reader may see, with their latest value.
@@ -19,7 +21,8 @@ _STREAM: LiteralString = """
   SELECT d.id, d.thing_id, d.name, d.description, d.properties, d.unit_of_measurement AS unit, d.observation_type,
          p.id AS property_id, p.name AS property_name, p.definition AS property_definition,
          s.name AS sensor_name, s.description AS sensor_description,
-         l.phenomenon_time AS time, l.number, l.more, l.phenomenon_start, l.phenomenon_end
+         l.phenomenon_time AS time, l.number, l.more,
+         NOT coalesce(l.features, false) OR cardinality(%(classes)s::text[]) = 4 AS whole, l.phenomenon_start
   FROM datastream d
   JOIN sensor s ON s.id = d.sensor_id AND s.access = ANY(%(classes)s::text[])
   JOIN observed_property p ON p.id = d.observed_property_id AND p.access = ANY(%(classes)s::text[])
@@ -74,7 +77,8 @@ judged AS (
 )
 """
 )
-_PAGE: LiteralString = (
+_PAGE = statement(
+    "things.page",
     _SEEN
     + """
 SELECT id, name, description, changed, properties, lon, lat, newest, kind, district, operator, observed, state
@@ -86,9 +90,10 @@ ORDER BY CASE WHEN %(order)s::text = 'newest' THEN newest END DESC NULLS LAST,
          CASE WHEN %(order)s::text = 'district' THEN translate(lower(district), 'äöüß', 'aous') END,
          translate(lower(name), 'äöüß', 'aous'), id
 LIMIT %(limit)s::int OFFSET %(offset)s::int
-"""
+""",
 )
-_FACETS: LiteralString = (
+_FACETS = statement(
+    "things.facets",
     _SEEN
     + """
 SELECT 'total' AS facet, '' AS value, count(*) AS count FROM judged
@@ -108,15 +113,19 @@ WHERE ok_words AND ok_kind AND ok_district AND ok_operator AND ok_observed GROUP
 UNION ALL
 SELECT 'observed', one, count(*) FROM judged, unnest(observed) AS one
 WHERE ok_words AND ok_kind AND ok_district AND ok_operator AND ok_state GROUP BY one
-"""
+""",
 )
-_VOCABULARY: LiteralString = """
+_VOCABULARY = statement(
+    "things.vocabulary",
+    """
 SELECT DISTINCT word FROM (
   SELECT regexp_split_to_table(concat_ws(' ', name, properties ->> 'district'), '[^[:alnum:]]+') AS word
   FROM thing WHERE access = ANY(%(classes)s::text[])
 ) AS words WHERE length(word) > 3 LIMIT 20000
-"""
-_STREAMS: LiteralString = (
+""",
+)
+_STREAMS = statement(
+    "things.streams",
     "WITH stream AS ("
     + _STREAM
     + """)
@@ -125,23 +134,34 @@ FROM stream JOIN thing t ON t.id = stream.thing_id AND t.access = ANY(%(classes)
 WHERE (%(things)s::int[] IS NULL OR stream.thing_id = ANY(%(things)s::int[]))
   AND (%(properties)s::int[] IS NULL OR property_id = ANY(%(properties)s::int[]))
 ORDER BY stream.thing_id, stream.id
-"""
+""",
 )
-_THING: LiteralString = """
+_THING = statement(
+    "things.thing",
+    """
 SELECT id, name, description, properties, changed FROM thing
 WHERE id = %(id)s::int AND access = ANY(%(classes)s::text[])
-"""
-_LOCATIONS: LiteralString = """
+""",
+)
+_LOCATIONS = statement(
+    "things.locations",
+    """
 SELECT l.id, l.name, l.description, l.location, (center(l.box))[0] AS lon, (center(l.box))[1] AS lat
 FROM thing_location tl JOIN location l ON l.id = tl.location_id AND l.access = ANY(%(classes)s::text[])
 WHERE tl.thing_id = %(id)s::int ORDER BY l.id
-"""
-_PROPERTIES: LiteralString = """
+""",
+)
+_PROPERTIES = statement(
+    "things.properties",
+    """
 SELECT p.id, p.name, p.description, p.definition, p.properties FROM observed_property p
 WHERE p.access = ANY(%(classes)s::text[]) ORDER BY p.id
-"""
+""",
+)
 # Hours of many streams together. Hours whose rollup waits for its repair are read from their rows.
-_HOURLY: LiteralString = """
+_HOURLY = statement(
+    "things.hourly",
+    """
 WITH hours AS (
   SELECT r.datastream_id, r.bucket, r.count, r.sum, r.max FROM rollup_hour r
   WHERE r.datastream_id = ANY(%(streams)s::int[])
@@ -159,14 +179,15 @@ WITH hours AS (
 )
 SELECT bucket, sum(sum) AS total, avg(sum / count) AS mean, sum(sum / count) AS level, max(max) AS highest
 FROM hours GROUP BY bucket ORDER BY bucket
-"""
+""",
+)
 
 
-def _rows(connection: psycopg.Connection[Any], sql: LiteralString, parameters: Mapping[str, object]) -> list[Row]:
+def _rows(connection: psycopg.Connection[Any], asked: Statement, parameters: Mapping[str, object]) -> list[Row]:
     # Django hands out jsonb as text; here it is always Python.
     with psycopg.Cursor(connection, row_factory=dict_row) as cursor:
         cursor.adapters.register_loader("jsonb", JsonbLoader)
-        return cursor.execute(sql, parameters).fetchall()
+        return cursor.execute(asked.sql, parameters).fetchall()
 
 
 def search_things(connection: psycopg.Connection[Any], parameters: Mapping[str, object]) -> list[Row]:

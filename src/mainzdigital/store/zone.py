@@ -1,6 +1,6 @@
 """The city's time zone, kept in the database so that every process cuts hours and days alike."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -8,11 +8,11 @@ from psycopg import sql
 
 from mainzdigital.store import rollups
 from mainzdigital.store.ids import Database, database_of
+from mainzdigital.store.observations import EPOCH
 from mainzdigital.store.statements import statement
 
 _ZONE = statement("zone.read", "SELECT city_zone()")
 _LOCK = statement("zone.lock_writers", "LOCK TABLE datastream IN EXCLUSIVE MODE")
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _HOUR = 3_600_000_000
 _zones: dict[Database, ZoneInfo] = {}
 
@@ -70,7 +70,7 @@ class HourGrid:
 
     def _offset(self, micros: int) -> int:
         """Microseconds that the local clock is ahead of UTC."""
-        local = (_EPOCH + timedelta(microseconds=micros)).astimezone(self._zone)
+        local = (EPOCH + timedelta(microseconds=micros)).astimezone(self._zone)
         offset = local.utcoffset()
         assert offset is not None
         return round(offset.total_seconds() * 1_000_000)

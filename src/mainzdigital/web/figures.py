@@ -257,7 +257,7 @@ def _fallen_today(topic: Topic, connection: Connection, streams: Sequence[Stream
     past = things.hours(connection, streams=living, since=min(midnight, hour - HOUR * 24), until=now)
     total = sum(item.total for item in past if item.start >= midnight) / len(living)
     trend = _trend(past, hour, lambda item: item.total, from_zero=True)
-    value = wording.number(total, 1)
+    value = wording.number(total, 1 if total else 0)
     return _figure(topic, living, value=value, unit=living[0].unit, note=_("since midnight"), trend=trend)
 
 

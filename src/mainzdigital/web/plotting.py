@@ -79,17 +79,13 @@ def _spread(series: Series, point: Point) -> tuple[float | None, ...]:
 
 
 def _runs(series: Series) -> list[list[Point]]:
-    """Stretches without a gap: a bucket without value ends one, raw values do so after three times the usual step."""
+    """Stretches without a gap."""
     runs: list[list[Point]] = [[]]
-    steps = sorted((b.start - a.start).total_seconds() for a, b in zip(series.known, series.known[1:], strict=False))
-    usual = steps[len(steps) // 2] if steps else 3600.0
     for point in series.points:
-        if point.value is None:
+        if point.gap or point.value is None:
             runs.append([])
-            continue
-        if runs[-1] and (point.start - runs[-1][-1].start).total_seconds() > 3 * usual:
-            runs.append([])
-        runs[-1].append(point)
+        if point.value is not None:
+            runs[-1].append(point)
     return [run for run in runs if run]
 
 

@@ -9,8 +9,11 @@ from typing import Any
 import psycopg
 from django.utils.translation import gettext as _
 
-from mainzdigital.exchange import things
+from mainzdigital.exchange import series as exchange
+from mainzdigital.exchange.series_time import Bucket, between, floor
+from mainzdigital.exchange.series_write import SeriesQuery
 from mainzdigital.exchange.things import Limit, Stream
+from mainzdigital.kernel.access import Reader
 from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.web import shell, wording
 
@@ -34,7 +37,7 @@ class Period:
     key: str
     since: datetime
     until: datetime
-    bucket: str
+    bucket: Bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Point:
     low: float | None
     high: float | None
     count: int
+    gap: bool = False  # of raw values: more than the usual interval lies before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Series:
         return wording.digits_for([point.value for point in self.known if point.value is not None] or [0])
 
 
-def bucket_for(span: timedelta) -> str:
+def bucket_for(span: timedelta) -> Bucket:
     """Buckets that a screen can show: at most some 750."""
     if span <= timedelta(days=2):
         return "raw"
@@ -153,13 +157,42 @@ def when(value: datetime, bucket: str) -> str:
     return wording.day(value) if bucket in ("day", "month") else wording.instant(value)
 
 
-def read(connection: psycopg.Connection[Any], *, stream: Stream, period: Period) -> Series:
-    """Values of a stream that the reader was shown."""
+def read(connection: psycopg.Connection[Any], *, reader: Reader, stream: Stream, period: Period) -> Series:
+    """Values of a stream; raises NotFound where the reader may not see it, InvalidInput where they are too many."""
+    zone = shell.current().zone
+    query = SeriesQuery((stream.id,), period.since, period.until, period.bucket, "json", zone)
+    (found,) = exchange.read_sync(connection, reader=reader, query=query)
     added = adds_up(stream)
-    hours = things.hours(connection, streams=[stream], since=period.since, until=period.until)
-    return Series(
-        stream, period, tuple(Point(h.start, h.total if added else h.mean, h.mean, h.highest, 1) for h in hours), added
+    if period.bucket == "raw":
+        points = tuple(_raw(*row) for row in found.points)
+    else:
+        points = tuple(_bucket(row, added) for row in _whole(found.points, query))
+    return Series(stream, period, points, added)
+
+
+def _raw(at: datetime, result: object, _end: object, gap: bool) -> Point:
+    value = float(result) if isinstance(result, (int, float)) and not isinstance(result, bool) else None
+    return Point(at, value, value, value, int(value is not None), gap)
+
+
+def _bucket(row: tuple[Any, ...], added: bool) -> Point:
+    at, count, low, mean, high, total, _last = row
+    return Point(at, total if added else mean, low, high, count, False)
+
+
+def _whole(points: Sequence[tuple[Any, ...]], query: SeriesQuery) -> list[tuple[Any, ...]]:
+    """The answer ends with the last value; the page shows the whole period, so that silence is seen as a gap."""
+    known = {row[0]: row for row in points}
+    if not known:
+        return []
+    now = datetime.now(UTC)
+    last = min(query.end, now) - timedelta(microseconds=1)
+    times = between(
+        floor(query.start, query.bucket, query.zone), floor(last, query.bucket, query.zone), query.bucket, query.zone
     )
+    rows = [known.get(time) or (time, 0, None, None, None, None, None) for time in times]
+    # The bucket that has only begun is no gap.
+    return rows[:-1] if rows and not rows[-1][1] else rows
 
 
 def chart_data(series: Series) -> dict[str, Any]:
@@ -174,6 +207,7 @@ def chart_data(series: Series) -> dict[str, Any]:
         "zone": zone.key,
         "times": [point.start.timestamp() for point in series.points],
         "values": [point.value for point in series.points],
+        "gaps": [index for index, point in enumerate(series.points) if point.gap],
         "lows": _if_spread([point.low for point in series.points], series),
         "highs": _if_spread([point.high for point in series.points], series),
         "limits": [{"value": item.value, "title": item.title} for item in series.limits],

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_decimal
 from django.utils.translation import get_language, gettext, ngettext
 
 from mainzdigital.web import shell
 
 MINUS = "\N{MINUS SIGN}"
+_GERMAN = str.maketrans(",.", ".,")
 THIN = "\N{NARROW NO-BREAK SPACE}"
 
 
@@ -25,8 +25,9 @@ def number(value: float | int | None, digits: int | None = None) -> str:
         return "–"
     if digits is None:
         digits = digits_for([value])
-    pattern = "#,##0" + ("." + "0" * digits if digits else "")
-    return str(format_decimal(value, pattern, locale=language())).replace("-", MINUS)
+    # By hand, since a table has thousands of them and Babel takes twenty times as long.
+    text = f"{value:,.{digits}f}".replace("-", MINUS)
+    return text.translate(_GERMAN) if language() == "de" else text
 
 
 def digits_for(values: Sequence[float]) -> int:

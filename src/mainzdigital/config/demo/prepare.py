@@ -5,6 +5,7 @@ import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -90,7 +91,7 @@ def import_folder(dsn: str, settings: Settings, data: Path, *, report: Report) -
 
 def take_boundary(settings: Settings, data: Path, *, report: Report) -> bool:
     """Copy the city's boundary out of a GeoJSON of the BKG below `data`, and name it in the home's city.toml."""
-    feature = _find_boundary(data, settings.city.name)
+    feature = find_boundary(data, settings.city.name)
     target = settings.home / "city.toml"
     if feature is None:
         return False
@@ -111,7 +112,8 @@ def take_boundary(settings: Settings, data: Path, *, report: Report) -> bool:
     return True
 
 
-def _find_boundary(data: Path, name: str) -> dict[str, object] | None:
+def find_boundary(data: Path, name: str) -> dict[str, Any] | None:
+    """The GeoJSON feature of the city in a file of the BKG's districts (property GEN) below `data`."""
     for path in sorted(data.rglob("*.geojson")):
         try:
             if path.stat().st_size > _LARGEST_BOUNDARY or b'"GEN"' not in (text := path.read_bytes()):

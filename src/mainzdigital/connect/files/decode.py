@@ -117,6 +117,7 @@ class Decoder:
         self._within = within
         self._seen: dict[str, bool] = {}  # thing key → is outside
         self._repeats: dict[str, int] = {}
+        self._qualities: dict[Cell, object] = {}
         self.slots, fixed = self._find_slots()
         if mapping.values and not self.slots:
             raise InvalidInput(
@@ -280,14 +281,26 @@ class Decoder:
             try:
                 result = self._result(slot, cells[slot.index])
                 quality = None
-                if slot.status >= 0 and (status := as_text(cells[slot.status])) not in self._missing:
-                    quality = {"status": int(status) if status.isdecimal() and len(status) < 10 else status}
+                if slot.status >= 0:
+                    quality = self._quality(cells[slot.status])
                 if result is None and quality is None:
                     decoded.gaps += 1
                 else:
                     decoded.readings.append(Reading(decoded.row, number, start, result, quality))
             except Refused as refused:
                 decoded.problems.append(refused.problem)
+
+    def _quality(self, cell: Cell) -> object:
+        """The status code as resultQuality; one object per code, since files have few different ones."""
+        known = self._qualities.get(cell, self)
+        if known is not self:
+            return known
+        status = as_text(cell)
+        number = status.isdecimal() and status.isascii() and len(status) < 10
+        made = None if status in self._missing else {"status": int(status) if number else status}
+        if len(self._qualities) < 1000:
+            self._qualities[cell] = made
+        return made
 
     def _wanted(self, decoded: Decoded, cells: Sequence[Cell]) -> Sequence[int]:
         long = self.mapping.long

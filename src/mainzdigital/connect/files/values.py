@@ -25,6 +25,8 @@ def parse_number(cell: Cell, *, decimal: str = ".", column: str = "") -> float:
 
     A text with the other mark is refused rather than guessed: 1.234 may be one or a thousand.
     """
+    if type(cell) is str and cell.isdecimal() and len(cell) < 16 and cell.isascii():
+        return float(cell)  # most cells of counters
     if isinstance(cell, bool) or not isinstance(cell, (int, float, str)):
         raise Refused(_number_problem(cell, decimal, column))
     if isinstance(cell, str):

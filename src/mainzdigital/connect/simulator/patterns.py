@@ -260,19 +260,21 @@ def container(stream: Stream, today: Sky, random: Random) -> Values:
     ordinal = today.day.toordinal()
     since = (ordinal + mark) % length  # whole days since the day of the last emptying
     emptied_at = 28 + mark % 16  # quarter hour (UTC), between seven and eleven
-    daily = 100 / length * (1.02 + 0.28 * noise(stream.key, (ordinal + mark) // length))
+    thrown_in = (emptied_at - 20) / 60  # share of the day's clothes that came before
 
-    def of_day(day: int) -> float:
+    def of_day(day: int, cycle: int) -> float:
+        daily = 100 / length * (1.02 + 0.28 * noise(stream.key, cycle))
         return daily * (1 + 0.55 * noise(stream.key + "/d", day) + (0.35 if day % 7 == 6 else 0.0))  # 6: Saturday
 
     begun = ordinal - (since or length)
-    filled = of_day(begun) * (1 - emptied_at / STEPS) + sum(of_day(day) for day in range(begun + 1, ordinal))
-    now = of_day(ordinal)
+    cycle = (begun + mark) // length
+    filled = of_day(begun, cycle) * (1 - thrown_in) + sum(of_day(day, cycle) for day in range(begun + 1, ordinal))
+    now, fresh = of_day(ordinal, cycle), of_day(ordinal, cycle + 1)
     values: Values = []
     for step, chance in zip(_thin(stream, range(STEPS)), _gauss(random, stream.count), strict=True):
         light = max(0.0, min(1.0, (step - 20) / 60))  # people bring clothes by day
         if since == 0 and step >= emptied_at:
-            level = now * max(0.0, light - max(0.0, (emptied_at - 20) / 60))
+            level = fresh * max(0.0, light - thrown_in)
         else:
             level = filled + now * light
         values.append(round(max(0.0, min(100.0, level + 0.5 * chance))))

@@ -10,6 +10,7 @@ from mainzdigital.kernel.access import AccessClass, Reader, Scope
 from mainzdigital.kernel.entities import EntityType, Navigation
 from mainzdigital.kernel.errors import Forbidden, InvalidInput, NotSignedIn, TooLarge
 from mainzdigital.store import entities_write as rows
+from mainzdigital.store import entities_write_places as places
 from mainzdigital.store.model import ENTITY_TYPES
 
 ENTITY_LIMIT = 10_000  # entities in one deep insert
@@ -194,37 +195,36 @@ def settle(
         ids = linked.get(name)
         if not ids:
             continue
-        navigation = entity.navigations[name]
         match entity.name, name:
             case "Thing", "Locations":
                 move(work, owner, ids)
             case "Location", "Things":
                 for thing in ids:
-                    if fresh or owner not in rows.locations_of(work.connection, thing):
+                    if fresh or owner not in places.locations_of(work.connection, thing):
                         move(work, thing, [owner])
             case "HistoricalLocation", "Locations":
-                rows.set_history_locations(work.connection, owner, ids)
+                places.set_history_locations(work.connection, owner, ids)
             case "Location", "HistoricalLocations":
-                rows.add_history_location(work.connection, ids, owner)
+                places.add_history_location(work.connection, ids, owner)
             case _:
-                rows.point(work.connection, ENTITY_TYPES[navigation.target], ids, navigation.remote, owner)
+                rows.point(work.connection, entity, name, ids, owner)
     if entity.name == "HistoricalLocation" and (fresh or retimed or linked):
         follow(work, owner)
 
 
 def move(work: Work, thing: int, locations: Sequence[int]) -> None:
     """Put a thing at locations and remember it: req/create-update-delete/historical-location-auto-creation."""
-    rows.set_locations(work.connection, thing, locations)
-    history = rows.add_history(work.connection, thing, locations, None)
+    places.set_locations(work.connection, thing, locations)
+    history = places.add_history(work.connection, thing, locations, None)
     work.made.setdefault("HistoricalLocation", []).append(history)
 
 
 def follow(work: Work, history: int) -> None:
     """Put a thing where its newest HistoricalLocation says it is (18-088, 10.2.1.4)."""
-    newest = rows.is_newest_history(work.connection, history)
+    newest = places.is_newest_history(work.connection, history)
     if newest is not None and newest[1]:
         thing, locations = newest
-        rows.set_locations(work.connection, thing, locations)
+        places.set_locations(work.connection, thing, locations)
 
 
 def links(work: Work, kind: EntityType, checked: Checked) -> tuple[dict[str, int], dict[str, list[int]]]:
@@ -234,9 +234,9 @@ def links(work: Work, kind: EntityType, checked: Checked) -> tuple[dict[str, int
     for name, value in checked.links.items():
         navigation = kind.navigations[name]
         target = ENTITY_TYPES[navigation.target]
-        places = items(value, navigation, name) if navigation.many else [(name, value)]
+        found = items(value, navigation, name) if navigation.many else [(name, value)]
         ids: list[int] = []
-        for place, item in places:
+        for place, item in found:
             link = link_of(item)
             if link is None:
                 raise InvalidInput(

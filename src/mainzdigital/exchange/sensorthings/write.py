@@ -26,6 +26,7 @@ from mainzdigital.kernel.entities import EntityType
 from mainzdigital.kernel.errors import InvalidInput, NotFound
 from mainzdigital.store import changes, entities_write_delete
 from mainzdigital.store import entities_write as rows
+from mainzdigital.store import entities_write_places as places
 from mainzdigital.store.model import ENTITY_TYPES
 
 # Requirements of 18-088 that writing fulfils.
@@ -117,7 +118,7 @@ def update(
         work = Work(connection, reader, AccessClass.INTERNAL)
         references, linked = links(work, kind, checked)
         rows.change(connection, kind, id, values, references=references, access=checked.access)
-        if entity == "Thing" and set(linked.get("Locations", ())) == set(rows.locations_of(connection, id)):
+        if entity == "Thing" and set(linked.get("Locations", ())) == set(places.locations_of(connection, id)):
             linked.pop("Locations", None)  # sent back as it was read: the thing has not moved
         settle(work, kind, id, linked, retimed="time" in values)
         changes.record(connection, kind="update", entity=entity, ids=[id])

@@ -15,6 +15,7 @@ from mainzdigital.kernel.access import AccessClass, Reader
 from mainzdigital.kernel.errors import InvalidInput, NotFound
 from mainzdigital.kernel.time import Interval
 from mainzdigital.store import entities_write as rows
+from mainzdigital.store import entities_write_places as places
 from mainzdigital.store import observations
 from mainzdigital.store.model import OBSERVATION
 
@@ -25,7 +26,7 @@ def feature_for(connection: psycopg.Connection, datastream: int, where: str = "F
     It is made of the thing's location, once, and stays with the datastream; when the thing has moved since, the
     feature of the new place is returned. Raises InvalidInput where the thing has no location.
     """
-    place = rows.place_of(connection, datastream)
+    place = places.place_of(connection, datastream)
     if place is None:
         raise InvalidInput(f"there is no Datastream with the id {datastream}", where="Datastream")
     if place.location is None:
@@ -37,9 +38,9 @@ def feature_for(connection: psycopg.Connection, datastream: int, where: str = "F
         )  # fmt: skip
     if place.same:
         return None
-    feature = rows.feature_of_location(connection, place.location)
+    feature = places.feature_of_location(connection, place.location)
     if place.foi is None or not place.observed:
-        rows.set_feature(connection, datastream, feature)
+        places.set_feature(connection, datastream, feature)
         return None
     return feature
 
@@ -128,7 +129,7 @@ def require_visible(connection: psycopg.Connection, reader: Reader, observation:
     if reader.classes == frozenset(AccessClass):
         return
     hidden = rows.hidden(connection, "Datastream", [found.datastream_id], reader.classes)
-    feature = found.foi_id or rows.feature_of(connection, found.datastream_id)
+    feature = found.foi_id or places.feature_of(connection, found.datastream_id)
     if hidden or (feature and rows.hidden(connection, "FeatureOfInterest", [feature], reader.classes)):
         raise _not_found(observation)
 

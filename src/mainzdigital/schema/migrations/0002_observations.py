@@ -44,7 +44,8 @@ CREATE TABLE datastream_latest (
   phenomenon_end timestamptz NOT NULL,
   result_start timestamptz,
   result_end timestamptz,
-  intervals boolean NOT NULL             -- some phenomenon time was an interval: the end of the extent needs a scan
+  intervals boolean NOT NULL,            -- some phenomenon time was an interval: the end of the extent needs a scan
+  features boolean NOT NULL              -- some observation named a feature of its own: who sees it is asked per row
 );
 
 -- bucket: start of the hour or of the day in the city's time zone. Numeric results only.

@@ -1,5 +1,7 @@
 """GET and HEAD."""
 
+from contextlib import nullcontext
+
 from mainzdigital.exchange.sensorthings import READING
 from mainzdigital.exchange.sensorthings.path import ResourcePath
 from mainzdigital.exchange.sensorthings.read import read, service_root
@@ -22,7 +24,10 @@ async def answer(
         return _root(request, root)
     options = parse_options(request.query, path.entity)
     async with services.readers.connection() as connection:
-        body = await read(connection, reader=reader, path=path, options=options, root=root)
+        # One statement sees one state of the city anyway; several need a transaction for that.
+        together = connection.transaction() if options.expand or options.count else nullcontext()
+        async with together:
+            body = await read(connection, reader=reader, path=path, options=options, root=root)
     if not body and path.property_name:
         return Response(204)  # a property without a value (18-088, 9.2.3)
     response = Response(200, body, f"{content_type}; charset=utf-8" if path.value else content_type)

@@ -6,6 +6,7 @@ import msgspec
 import psycopg
 
 from mainzdigital.exchange.sensorthings import write, write_patch
+from mainzdigital.exchange.sensorthings.deep import require_scope
 from mainzdigital.exchange.sensorthings.path import parse_path
 from mainzdigital.exchange.sensorthings.read import read_sync
 from mainzdigital.exchange.sensorthings.validate_json import parse_json, parse_object
@@ -32,7 +33,7 @@ async def answer(
     assert entity is not None
     if request.query:
         raise InvalidInput("a write takes no query options", where="query", remedy="leave out what follows the ?")
-    write.require_scope(reader, entity.name)
+    require_scope(reader, entity.name)
     require_accept(request, JSON_TYPE)
     if request.method == "POST":
         response = await _post(request, services, reader=reader, target=target, root=root)

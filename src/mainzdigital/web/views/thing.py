@@ -14,14 +14,15 @@ from django.views.decorators.vary import vary_on_headers
 
 from mainzdigital.exchange import things
 from mainzdigital.exchange.things import Limit, Stream, ThingPage
+from mainzdigital.kernel.access import Reader
 from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.web import cartography, drawing, kinds, plotting, series, shell
-from mainzdigital.web.connection import core
+from mainzdigital.web.connection import core, core_with_binary
 from mainzdigital.web.figures import short_term_limit
 from mainzdigital.web.reader import reader_of
 
 # Keys of a thing's properties that have a place of their own on the page.
-_SHOWN = {"kind", "district", "operator", "source", "license", "simulated", "accessClass"}
+_SHOWN = {"kind", "district", "operator", "source", "license", "simulated", "accessClass", "notice"}
 _BUCKETS = {"raw": "raw", "hour": "hour", "day": "day", "month": "month"}
 
 
@@ -45,7 +46,7 @@ def thing(request: HttpRequest, identifier: int) -> HttpResponse:
     context: dict[str, Any] = {"thing": found}
     stream = _chosen(request, found)
     if stream is not None:
-        context |= _series(request, stream)
+        context |= _series(request, reader, stream)
     if request.headers.get("HX-Target") == "reihe":
         return render(request, "web/thing_series.html", context)
     placed = [(lon, lat, found) for _name, lon, lat in found.places if lon is not None and lat is not None]
@@ -58,7 +59,11 @@ def thing(request: HttpRequest, identifier: int) -> HttpResponse:
             "kind": kinds.kind(str(found.properties.get("kind", ""))),
             "now": [_now(item, item is stream) for item in found.streams],
             "simulated": found.properties.get("simulated") is True,
-            "more": [(key, value) for key, value in found.properties.items() if key not in _SHOWN and _plain(value)],
+            "more": [
+                (_label(key), _label(value))
+                for key, value in found.properties.items()
+                if key not in _SHOWN and _plain(value)
+            ],
             "map": cartography.drawing(placed) if placed else None,
             "place": placed[0] if placed else None,
             "quality": [
@@ -67,6 +72,18 @@ def thing(request: HttpRequest, identifier: int) -> HttpResponse:
             "use": use_this_data(found, stream),
         },
     )
+
+
+def _label(text: object) -> object:
+    """Words of the data that this portal knows in its own language; others are shown as they are."""
+    known: dict[object, str] = {
+        "capacity": _("Capacity"),
+        "note": _("Note"),
+        "siting": _("Surroundings"),
+        "traffic": _("beside a busy road"),
+        "background": _("away from busy roads"),
+    }
+    return known.get(text, text)
 
 
 def _plain(value: object) -> bool:
@@ -94,7 +111,7 @@ def _chosen(request: HttpRequest, found: ThingPage) -> Stream | None:
     return next((item for item in found.streams if item.time is not None), next(iter(found.streams), None))
 
 
-def _series(request: HttpRequest, stream: Stream) -> dict[str, Any]:
+def _series(request: HttpRequest, reader: Reader, stream: Stream) -> dict[str, Any]:
     now = datetime.now(UTC)
     since, until = request.GET.get("von", "")[:10], request.GET.get("bis", "")[:10]
     problem = ""
@@ -103,7 +120,8 @@ def _series(request: HttpRequest, stream: Stream) -> dict[str, Any]:
     except InvalidInput as error:
         problem = error.message
         period = series.period_of("", "", "", now=now)
-    found = series.read(core(), stream=stream, period=period)
+    with core_with_binary() as connection:
+        found = series.read(connection, reader=reader, stream=stream, period=period)
     zone = shell.current().zone
     return {
         "stream": stream,

@@ -1,0 +1,138 @@
+"""The query string of `/series/v1`."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import cast
+from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
+
+from mainzdigital.exchange.series_time import BUCKETS, SPAN
+from mainzdigital.exchange.series_write import Form, SeriesQuery
+from mainzdigital.kernel.errors import InvalidInput, NotAcceptable
+from mainzdigital.kernel.time import parse_instant
+from mainzdigital.store.ids import EARLIEST, LATEST
+
+DATASTREAM_LIMIT = 200
+_PARAMETERS = ("datastreams", "from", "to", "bucket", "format")
+_DURATION = re.compile(
+    r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,6})S)?)?"
+)
+
+
+def parse(raw_query: str, *, accept: str, now: datetime, zone: ZoneInfo) -> SeriesQuery:
+    """Read `datastreams=1,2&from=…&to=…&bucket=hour&format=csv`; raises InvalidInput and NotAcceptable.
+
+    `from` and `to` are date-times, days (by the city's calendar, `to` included) or, `from`, a duration before `to`
+    (P7D). Without `to` it is now; without `from` a period that suits the bucket; without `bucket` an hour.
+    """
+    given = parameters(raw_query, _PARAMETERS)
+    bucket = given.get("bucket", "hour")
+    if bucket not in BUCKETS:
+        raise InvalidInput(f"'{bucket[:80]}' is no bucket", where="bucket", remedy=f"use one of {', '.join(BUCKETS)}")
+    end = _time(given["to"], where="to", zone=zone, whole_day=True) if "to" in given else now
+    start_text = given.get("from", "")
+    if start_text.startswith("P"):
+        start = _before(end, start_text, zone)
+    elif start_text:
+        start = _time(start_text, where="from", zone=zone, whole_day=False)
+    else:
+        start = max(end - SPAN[bucket], EARLIEST)
+    if start >= end:
+        raise InvalidInput("the period ends before it begins", where="from", remedy="swap 'from' and 'to'")
+    return SeriesQuery(
+        datastream_ids(given.get("datastreams", "")), start, end, bucket, _form(given.get("format"), accept), zone
+    )
+
+
+def parameters(raw_query: str, known: tuple[str, ...]) -> Mapping[str, str]:
+    """The parameters by name, each once; the singular of a plural name is taken too."""
+    given: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(raw_query, keep_blank_values=True, max_num_fields=20, errors="strict")
+    except ValueError:
+        raise InvalidInput("the query cannot be read", where="query", remedy="percent-encode it as UTF-8") from None
+    for raw_name, value in pairs:
+        name = raw_name if raw_name in known else raw_name + "s"
+        if name not in known:
+            raise InvalidInput(
+                f"there is no parameter '{raw_name[:80]}'", where=raw_name[:80], remedy=f"use {', '.join(known)}"
+            )
+        if name in given:
+            raise InvalidInput(f"'{name}' is given twice", where=name)
+        given[name] = value
+    return given
+
+
+def datastream_ids(text: str, *, where: str = "datastreams") -> tuple[int, ...]:
+    """Ids separated by commas, each once, in order."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 0 < int(part[:12]) < 2**31 for part in parts):
+        raise InvalidInput(
+            f"'{text[:80]}' is no list of ids" if text else f"'{where}' is missing",
+            where=where,
+            remedy=f"write it like {where}=1,2,3",
+        )
+    ids = tuple(dict.fromkeys(int(part) for part in parts))
+    if len(ids) > DATASTREAM_LIMIT:
+        raise InvalidInput(f"more than {DATASTREAM_LIMIT} are asked for", where=where, remedy="ask several times")
+    return ids
+
+
+def _time(text: str, *, where: str, zone: ZoneInfo, whole_day: bool) -> datetime:
+    text = re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip())  # an unescaped + arrives as a space
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            day = date.fromisoformat(text) + timedelta(days=whole_day)
+            time = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+        else:
+            time = parse_instant(text, where=where)
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"'{text[:80]}' is no day", where=where, remedy="write it like 2026-11-22") from None
+    return min(max(time, EARLIEST), LATEST)
+
+
+def _before(end: datetime, text: str, zone: ZoneInfo) -> datetime:
+    found = _DURATION.fullmatch(text)
+    if found is None or not any(found.groups()):
+        raise InvalidInput(f"'{text[:80]}' is no duration", where="from", remedy="write it like P7D, P1M or PT12H")
+    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    local = end.astimezone(zone)
+    month = local.year * 12 + local.month - 1 - years * 12 - months
+    try:
+        while True:  # the last day of a shorter month
+            try:
+                local = local.replace(year=month // 12, month=month % 12 + 1)
+                break
+            except ValueError:
+                local -= timedelta(days=1)
+                if not 1 <= month // 12 <= 9999:
+                    return EARLIEST
+        local -= timedelta(weeks=weeks, days=days)
+        start = local.astimezone(UTC) - timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        return EARLIEST
+    return max(start, EARLIEST)
+
+
+def _form(given: str | None, accept: str) -> Form:
+    if given is not None:
+        if given not in ("json", "csv"):
+            raise InvalidInput(f"'{given[:80]}' is no format", where="format", remedy="use json or csv")
+        return cast(Form, given)
+    best: dict[Form, float] = {"json": 0.0, "csv": 0.0}
+    for part in (accept or "*/*").split(","):
+        name, *options = (piece.strip().lower() for piece in part.split(";"))
+        quality = 1.0
+        for option in options:
+            if option.startswith("q="):
+                quality = float(option[2:]) if re.fullmatch(r"q=[01](\.\d{0,3})?", option) else 0.0
+        if name in ("application/json", "application/*", "*/*"):
+            best["json"] = max(best["json"], quality)
+        if name in ("text/csv", "text/*"):
+            best["csv"] = max(best["csv"], quality)
+    if not any(best.values()):
+        raise NotAcceptable(
+            f"nothing of '{accept[:80]}' is offered here", where="Accept", remedy="accept application/json or text/csv"
+        )
+    return "csv" if best["csv"] > best["json"] else "json"

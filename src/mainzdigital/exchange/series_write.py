@@ -1,0 +1,116 @@
+"""Series as JSON and CSV."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from mainzdigital.exchange.series_time import Bucket
+from mainzdigital.store.series import Header
+
+Form = Literal["json", "csv"]
+LIMIT: dict[Form, int] = {"json": 100_000, "csv": 1_000_000}  # points in one answer
+
+COLUMNS = ("time", "count", "min", "mean", "max", "sum", "last")
+RAW_COLUMNS = ("time", "result", "end", "gap")
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesQuery:
+    """`start` <= time < `end`. `zone` is the city's."""
+
+    datastreams: tuple[int, ...]
+    start: datetime
+    end: datetime
+    bucket: Bucket
+    form: Form
+    zone: ZoneInfo
+
+
+@dataclass(slots=True)
+class Series:
+    """One datastream's points, as rows of COLUMNS or RAW_COLUMNS. Times are UTC.
+
+    Every bucket between the first and the last with values is there; those without have count 0 and None elsewhere.
+    Of raw values `gap` tells that more than 2.5 usual intervals lie before it; `interval` is the usual one in seconds.
+    """
+
+    header: Header
+    points: list[tuple[Any, ...]]
+    interval: float | None = None
+
+
+_CHUNK = 2_000  # rows
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def columns(query: SeriesQuery) -> tuple[str, ...]:
+    return RAW_COLUMNS if query.bucket == "raw" else COLUMNS
+
+
+def to_json(query: SeriesQuery, series: Sequence[Series]) -> bytes:
+    """One object: the question as it was understood, and per datastream what it is and its points. Times are local."""
+    zone = query.zone
+    return msgspec.json.encode(
+        {
+            "from": query.start.astimezone(zone).isoformat(),
+            "to": query.end.astimezone(zone).isoformat(),
+            "bucket": query.bucket,
+            "timeZone": zone.key,
+            "columns": columns(query),
+            "series": [
+                {
+                    "datastream": one.header.id,
+                    "name": one.header.name,
+                    "unit": one.header.unit,
+                    "observedProperty": one.header.observed_property,
+                    "source": {
+                        "thing": {"id": one.header.thing_id, "name": one.header.thing},
+                        "sensor": one.header.sensor,
+                    },
+                    "properties": one.header.properties,
+                    "usualInterval": one.interval,
+                    "points": [(point[0].astimezone(zone).isoformat(), *point[1:]) for point in one.points],
+                }
+                for one in series
+            ],
+        }
+    )
+
+
+def file_name(query: SeriesQuery) -> str:
+    start, end = (time.astimezone(query.zone).date().isoformat() for time in (query.start, query.end))
+    return f"series_{query.bucket}_{start}_{end}.csv"
+
+
+def csv_head(query: SeriesQuery) -> bytes:
+    return ",".join(("datastream", "name", "unit", *columns(query))).encode() + b"\r\n"
+
+
+def csv_rows(query: SeriesQuery, series: Series) -> Iterator[bytes]:
+    """Tidy rows, in chunks. Texts that a spreadsheet would take for a formula get an apostrophe."""
+    unit = series.header.unit.get("symbol") or series.header.unit.get("name") or ""
+    fixed = (series.header.id, _text(series.header.name), _text(str(unit)))
+    for begin in range(0, len(series.points), _CHUNK):
+        out = io.StringIO()
+        write = csv.writer(out).writerow
+        for point in series.points[begin : begin + _CHUNK]:
+            write((*fixed, point[0].astimezone(query.zone).isoformat(), *map(_cell, point[1:])))
+        yield out.getvalue().encode()
+
+
+def _cell(value: Any) -> object:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, bool | dict | list):
+        return _text(msgspec.json.encode(value).decode())
+    return value
+
+
+def _text(value: str) -> str:
+    return "'" + value if value.startswith(_FORMULA) else value

@@ -1,0 +1,129 @@
+"""An independent client goes round every entity: create, read, update, patch, delete, expand, filter."""
+
+import geojson
+import pytest
+import requests
+from frost_sta_client import (
+    Datastream,
+    FeatureOfInterest,
+    HistoricalLocation,
+    Location,
+    Observation,
+    ObservedProperty,
+    Sensor,
+    SensorThingsService,
+    Thing,
+    UnitOfMeasurement,
+)
+from frost_sta_client.service.auth_handler import AuthHandler
+
+from tests.serve.servers import Keys, Running
+
+pytestmark = pytest.mark.filterwarnings("ignore:furl.pathstr is deprecated:DeprecationWarning")  # the client's own
+POINT = geojson.Point((8.271, 49.999))
+
+
+@pytest.fixture
+def service(server: Running, keys: Keys) -> SensorThingsService:
+    return SensorThingsService(server.sensorthings, auth_handler=AuthHandler("anybody", keys.manage))
+
+
+def location(name: str = "Parcusstraße") -> Location:
+    return Location(name=name, description="kerb", encoding_type="application/geo+json", location=POINT)
+
+
+def thing() -> Thing:
+    return Thing(name="Station", description="measures air", properties={"owner": "city"})
+
+
+def sensor() -> Sensor:
+    return Sensor(
+        name="S1", description="a sensor", encoding_type="application/pdf", metadata="http://example.org/s1.pdf"
+    )
+
+
+def observed_property() -> ObservedProperty:
+    return ObservedProperty(name="NO2", definition="http://example.org/no2", description="nitrogen dioxide")
+
+
+def datastream(**relations: object) -> Datastream:
+    return Datastream(
+        name="NO2", description="hourly", properties={"a": 1},
+        observation_type="http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement",
+        unit_of_measurement=UnitOfMeasurement(name="µg/m³", symbol="µg/m³", definition="ucum:ug/m3"),
+        observed_area=POINT, **relations,
+    )  # fmt: skip
+
+
+def feature() -> FeatureOfInterest:
+    return FeatureOfInterest(name="Air", description="the air", encoding_type="application/geo+json", feature=POINT)
+
+
+def test_round_trip_over_every_entity(service: SensorThingsService) -> None:
+    place, station, one, no2, air = location(), thing(), sensor(), observed_property(), feature()
+    station.locations = [place]
+    service.create(station)
+    place = service.locations().query().list().entities[0]
+    for entity in (one, no2, air):
+        service.create(entity)
+    stream = datastream(thing=station, sensor=one, observed_property=no2)
+    service.create(stream)
+    history = HistoricalLocation(time="2020-01-01T00:00:00Z", thing=station, locations=[place])
+    service.create(history)
+    observation = Observation(
+        phenomenon_time="2026-01-01T00:00:00Z", result=12.5, result_time="2026-01-01T00:00:01Z", datastream=stream,
+        feature_of_interest=air, parameters={"p": 1}, result_quality="good",
+        valid_time="2026-01-01T00:00:00Z/2026-01-02T00:00:00Z",
+    )  # fmt: skip
+    service.create(observation)
+    for access, entity in [
+        (service.things(), station), (service.locations(), place), (service.historical_locations(), history),
+        (service.datastreams(), stream), (service.sensors(), one), (service.observed_properties(), no2),
+        (service.features_of_interest(), air), (service.observations(), observation),
+    ]:  # fmt: skip
+        found = access.find(entity.id)
+        assert found.id == entity.id
+        service.update(found)
+        assert access.find(entity.id) == found
+        if entity is not observation and entity is not history:
+            assert found.name == entity.name
+            found.name = "renamed"
+            service.update(found)
+            service.patch(found, [{"op": "replace", "path": "/description", "value": "patched"}])
+            again = access.find(entity.id)
+            assert (again.name, again.description) == ("renamed", "patched")
+    observation.result = 13
+    service.update(observation)
+    service.patch(observation, [{"op": "add", "path": "/parameters/q", "value": 2}])
+    found = service.observations().find(observation.id)
+    assert (found.result, found.parameters, found.result_quality) == (13, {"p": 1, "q": 2}, "good")
+    for access, entity in [
+        (service.observations(), observation), (service.features_of_interest(), air), (service.datastreams(), stream),
+        (service.observed_properties(), no2), (service.sensors(), one), (service.historical_locations(), history),
+        (service.locations(), place), (service.things(), station),
+    ]:  # fmt: skip
+        service.delete(entity)
+        with pytest.raises(requests.exceptions.HTTPError, match="404"):
+            access.find(entity.id)
+
+
+def test_deep_insert_expand_filter_order_and_pages(service: SensorThingsService) -> None:
+    station = thing()
+    station.locations = [location()]
+    stream = datastream(sensor=sensor(), observed_property=observed_property())
+    stream.observations = [
+        Observation(phenomenon_time=f"2026-01-01T{hour:02}:00:00Z", result=hour) for hour in range(24)
+    ]
+    station.datastreams = [stream]
+    service.create(station)
+    found = service.things().query().expand("Locations,Datastreams($expand=ObservedProperty,Sensor)").list()
+    assert [item.name for item in found] == ["Station"]
+    assert found.entities[0].datastreams.entities[0].observed_property.name == "NO2"
+    assert found.entities[0].locations.entities[0].location["coordinates"] == [8.271, 49.999]
+    stream = service.datastreams().query().list().entities[0]
+    observations = stream.get_observations()
+    picked = observations.query().filter("result ge 20").orderby("phenomenonTime", "desc").list()
+    assert [item.result for item in picked] == [23, 22, 21, 20]
+    paged = observations.query().top(7).count().orderby("phenomenonTime", "asc").list()
+    assert paged.count == 24
+    assert [item.result for item in paged] == list(range(24))
