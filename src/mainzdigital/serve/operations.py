@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Protocol
 
 import psycopg
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from psycopg_pool import PoolTimeout
 
 from mainzdigital.kernel.access import Scope as KeyScope
-from mainzdigital.kernel.errors import Forbidden, MethodNotAllowed
+from mainzdigital.kernel.errors import Forbidden, MethodNotAllowed, NotFound
 from mainzdigital.serve.app_services import Services
 from mainzdigital.serve.http import ASGIApp, Message, Receive, Request, Response, Scope, Send
 from mainzdigital.store.connect import migrated
+from mainzdigital.store.connect_state import observations_inserted
 
 _logger = logging.getLogger(__name__)
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _GET = ("GET", "HEAD")
 _SECONDS = 3.0  # a part that takes longer to answer is not ready
@@ -45,6 +48,9 @@ class Metrics:
             "mainzdigital_request_seconds", "Time to the end of the answer", ("route", "method"),
             buckets=_BUCKETS, registry=self.registry,
         )  # fmt: skip
+        self.observations = Gauge(
+            "mainzdigital_observations_inserted", "Observations written by all processes", registry=self.registry
+        )
         # Looked up once: a metric's own look-up of its labels costs more than counting.
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[tuple[str, str], Histogram] = {}
@@ -52,9 +58,6 @@ class Metrics:
     def gauge(self, name: str, title: str, value: Callable[[], float]) -> None:
         """A number that is asked for when it is scraped."""
         Gauge(f"mainzdigital_{name}", title, registry=self.registry).set_function(value)
-
-    def count(self, name: str, title: str) -> Counter:
-        return Counter(f"mainzdigital_{name}", title, registry=self.registry)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         if method not in _METHODS:
@@ -176,15 +179,22 @@ class Operations:
             reader = await services.authenticator.reader(request)
             if not reader.may(KeyScope.READ):
                 raise Forbidden("metrics are for operators", remedy="ask on the machine, or send a key")
+        await self._observations(services)
         return Response(200, generate_latest(self._metrics.registry), CONTENT_TYPE_PLAIN_0_0_4)
+
+    async def _observations(self, services: Services) -> None:
+        # Asked of the database, since every process of the city writes; without it the number stays as it was.
+        try:
+            async with asyncio.timeout(_SECONDS), services.readers.connection(timeout=_SECONDS) as connection:
+                self._metrics.observations.set(await observations_inserted(connection))
+        except (psycopg.Error, PoolTimeout, TimeoutError):
+            _logger.warning("the number of observations could not be asked for")
 
 
 def _get_only(request: Request, path: str) -> None:
     if request.method not in _GET:
         raise MethodNotAllowed("this address is read only", allow=_GET)
     if request.path != path:
-        from mainzdigital.kernel.errors import NotFound
-
         raise NotFound("there is nothing at this address", where="path")
 
 

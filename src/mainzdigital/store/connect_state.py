@@ -49,3 +49,14 @@ def state(connection: psycopg.Connection, *, expected: Mapping[str, str]) -> Dat
 def applied_migrations(connection: psycopg.Connection) -> set[tuple[str, str]]:
     """(app, name) of the migrations in the database."""
     return set(connection.execute("SELECT app, name FROM django_migrations").fetchall())
+
+
+async def observations_inserted(connection: psycopg.AsyncConnection) -> int:
+    """Rows inserted into the partitions of observations since the server's statistics began; by all processes."""
+    cursor = await connection.execute(
+        "SELECT coalesce(sum(pg_stat_get_tuples_inserted(inhrelid)), 0)::bigint FROM pg_inherits"
+        " WHERE inhparent = 'observation'::regclass"
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
