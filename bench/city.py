@@ -56,6 +56,18 @@ def make(connection: psycopg.Connection) -> list[int]:
         "INSERT INTO thing (name, description, access) "
         "SELECT 'Station ' || n, '', 'open' FROM generate_series(1, 496) n"
     )
+    point = '{"type": "Point", "coordinates": [8.27, 50.0]}'
+    connection.execute(
+        "INSERT INTO location (name, description, access, encoding_type, location) "
+        "SELECT name, '', 'open', 'application/geo+json', %s::jsonb FROM thing ORDER BY id",
+        (point,),
+    )
+    connection.execute("INSERT INTO thing_location (thing_id, location_id) SELECT id, id FROM thing")
+    connection.execute(
+        "INSERT INTO feature_of_interest (name, description, access, encoding_type, feature) "
+        "VALUES ('Mainz', '', 'open', 'application/geo+json', %s::jsonb)",
+        (point,),
+    )
     connection.execute(
         "INSERT INTO sensor (name, description, access, encoding_type, metadata) "
         "VALUES ('Sensor', '', 'open', 'text/html', '\"\"')"
@@ -64,11 +76,11 @@ def make(connection: psycopg.Connection) -> list[int]:
         "INSERT INTO observed_property (name, description, access, definition) VALUES ('PM10', '', 'open', 'urn:pm10')"
     )
     rows = connection.execute(
-        "INSERT INTO datastream (name, description, access, observation_type, unit_of_measurement, thing_id, "
-        "sensor_id, observed_property_id) SELECT 'PM10 ' || n, '', 'open', "
+        "INSERT INTO datastream (name, description, access, observation_type, unit_of_measurement, foi_id, sensor_id, "
+        "observed_property_id, thing_id) SELECT 'PM10 ' || n, '', 'open', "
         "'http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement', "
-        """'{"name": "microgram per cubic metre", "symbol": "µg/m³", "definition": "ucum:ug/m3"}', """
-        "CASE WHEN n <= %(things)s THEN n ELSE %(things)s + 1 + n %% 96 END, 1, 1 "
+        """'{"name": "microgram per cubic metre", "symbol": "µg/m³", "definition": "ucum:ug/m3"}', 1, 1, 1, """
+        "CASE WHEN n <= %(things)s THEN n ELSE %(things)s + 1 + n %% 96 END "
         "FROM generate_series(1, %(datastreams)s) n RETURNING id",
         {"things": THINGS, "datastreams": DATASTREAMS},
     ).fetchall()

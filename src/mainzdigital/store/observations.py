@@ -17,7 +17,7 @@ from mainzdigital.store.statements import statement
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's; timestamps are microseconds since then
 
-_LOCK = statement(
+LOCK = statement(
     "observations.lock",
     "SELECT id FROM datastream WHERE id = ANY(%(datastreams)b::int[]) ORDER BY id FOR NO KEY UPDATE",
 )
@@ -45,6 +45,16 @@ _BY_ID = statement(
 _MOVED = statement(
     "observations.moved",
     "SELECT id, datastream_id, phenomenon_time FROM observation_moved WHERE id = ANY(%(ids)b::bigint[])",
+)
+_INSERT = statement(
+    "observations.insert",
+    """
+    INSERT INTO observation (id, phenomenon_time, number, result_time, datastream_id, foi_id, seq, more)
+    SELECT id, t, number, result_time, d, foi_id, seq, more::jsonb FROM unnest(
+      %(ids)b::bigint[], %(datastreams)b::int[], %(times)b::timestamptz[], %(seqs)b::smallint[], %(numbers)b::float8[],
+      %(result_times)b::timestamptz[], %(features)b::int[], %(mores)b::text[]
+    ) AS u(id, d, t, seq, number, result_time, foi_id, more)
+    """,
 )
 _REPLACE = statement(
     "observations.replace",
@@ -143,7 +153,7 @@ def lock_datastreams(connection: psycopg.Connection, datastreams: Sequence[int])
     """Lock datastreams against other writers until the end of the transaction, in order; those that exist."""
     if not datastreams:
         return set()
-    rows = connection.execute(_LOCK.sql, {"datastreams": sorted(set(datastreams))}, binary=True).fetchall()
+    rows = connection.execute(LOCK.sql, {"datastreams": sorted(set(datastreams))}, binary=True).fetchall()
     return {row[0] for row in rows}
 
 
@@ -230,12 +240,10 @@ def copy(connection: psycopg.Connection, rows: Iterable[CopyRow]) -> None:
         out.write(b"".join([BINARY_HEADER, *packed(rows), BINARY_END]))
 
 
-def replace(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
-    """Overwrite what the rows at (datastream, phenomenon time, seq) hold; ids stay."""
-    if not rows:
-        return
+def _arrays(rows: Sequence[CopyRow]) -> dict[str, object]:
     times = [from_micros(row[1]) for row in rows]
-    parameters = {
+    return {
+        "ids": [row[0] for row in rows],
         "datastreams": [row[4] for row in rows],
         "times": times,
         "seqs": [row[6] for row in rows],
@@ -246,7 +254,17 @@ def replace(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
         "start": min(times),
         "end": max(times),
     }
-    connection.execute(_REPLACE.sql, parameters, prepare=False)
+
+
+def insert(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
+    """Append few rows, by a statement that can stand in a pipeline."""
+    connection.execute(_INSERT.sql, _arrays(rows))
+
+
+def replace(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
+    """Overwrite what the rows at (datastream, phenomenon time, seq) hold; ids stay."""
+    if rows:
+        connection.execute(_REPLACE.sql, _arrays(rows), prepare=False)
 
 
 def move(connection: psycopg.Connection, old: Row, new: CopyRow) -> None:
