@@ -203,7 +203,7 @@ class Scope:
         alias, columns = inner.alias, [f"{inner.alias}.*"]
         if navigation.remote and navigation.through:
             columns.append(f"{inner.key(navigation, navigation.remote)} AS related_to")
-        condition = visible(inner) if self.guarded else "TRUE"
+        condition = visible(inner) if self.guarded and not navigation.required else "TRUE"
         relation = f"{target.relation} AS {alias}"
         if condition != "TRUE" or inner.joins:
             inner_source, alias = inner.source, self.name()
@@ -234,7 +234,8 @@ class Scope:
         assert navigation is not None
         other = Scope(self.builder, self.entity.target(navigation), self.name(), guarded=self.guarded)
         conditions = [predicate(inner, other)]
-        if self.guarded:
+        # What a visible entity requires is visible.
+        if self.guarded and not navigation.required:
             conditions.append(visible(other))
         left, wanted = f"{self.alias}.id", f"{other.alias}.id"
         link = ""
@@ -386,23 +387,23 @@ def _key_leaf(expression: Expression, scope: Scope) -> bool:
 
 
 def _group_sql(group: _Group, scope: Scope) -> str:
-    if group.first is not None:
-        if _key_leaf(And(tuple(group.items)), scope):
-            return _joined([_scalar(item, scope) for item in group.items], "AND")
-        inner = _strip(conjunction(*group.items))
-        sql = scope.semi_join(group.first, inner)
+    item = conjunction(*group.items)
+    if group.first is not None and not _key_leaf(item, scope):
         navigation = find_navigation(scope.entity, group.first, internal=True)
         assert navigation is not None
         # A required relation always leads somewhere visible.
-        if not navigation.required and without_related(conjunction(*group.items), scope.entity):
-            return f"({sql} OR {scope.semi_join(group.first, TRUE)} IS NOT TRUE)"
-        return sql
-    if len(group.items) == 1 and isinstance(item := group.items[0], Or):
-        return _joined([predicate(part, scope) for part in item.items], "OR")
+        also_without = not navigation.required and without_related(item, scope.entity)
+        if not also_without:
+            return scope.semi_join(group.first, _strip(item))
+        if group.many:
+            return f"({scope.semi_join(group.first, _strip(item))} OR {scope.semi_join(group.first, TRUE)} IS NOT TRUE)"
     if not group.many:
-        return _joined([_scalar(item, scope) for item in group.items], "AND")
+        # Relations to one, joined by their key; under `or` a semi-join would be worked out for all of them.
+        return _scalar(item, scope)
+    if isinstance(item, Or):
+        return _joined([predicate(part, scope) for part in item.items], "OR")
     other = Scope(scope.builder, scope.entity, scope.name(), guarded=scope.guarded)
-    condition = _joined([_scalar(item, other) for item in group.items], "AND")
+    condition = _scalar(item, other)
     return f"({scope.alias}.id IN (SELECT {other.alias}.id FROM {other.source} WHERE {condition}))"
 
 
