@@ -135,7 +135,7 @@ def _keyed(scope: Scope, stop: _Stop) -> list[str]:
     return conditions
 
 
-def _related_to(scope: Scope, navigation: Navigation, parent: str) -> str:
+def related_condition(scope: Scope, navigation: Navigation, parent: str) -> str:
     """Entities of this SELECT that are related to the parent with this id."""
     a = scope.alias
     if navigation.remote:
@@ -168,7 +168,7 @@ def _placed(scope: Scope, stops: Sequence[_Stop]) -> list[str]:
         conditions.append(f"{scope.alias}.id IN (SELECT {key} FROM {holder.source} WHERE {inner.sql})")
     elif parent.slot is not None:
         bound = scope.bind(parent.slot, "bigint")
-        conditions.append(_related_to(scope, navigation, bound))
+        conditions.append(related_condition(scope, navigation, bound))
         if len(inner.items) > 1:
             conditions.append(f"{bound} IN (SELECT {holder.alias}.id FROM {holder.source} WHERE {inner.sql})")
     elif navigation.remote:
@@ -201,11 +201,11 @@ def _column(scope: Scope, name: str) -> str:
     return f"{a}.{found.column}{'::text' if json else ''}"
 
 
-def _columns(scope: Scope, names: Sequence[str], keys: Sequence[OrderKey] = ()) -> str:
+def columns_of(scope: Scope, names: Sequence[str], keys: Sequence[OrderKey] = ()) -> str:
     return ", ".join([*(_column(scope, name) for name in names), *(key.sql for key in keys)])
 
 
-def _select(
+def select_from(
     scope: Scope, selection: Selection, conditions: _Conditions, *, one_datastream: bool
 ) -> tuple[str, tuple[OrderKey, ...]]:
     """Filter, order and cut what `conditions` leave; one row more than `limit` tells whether there are more."""
@@ -216,7 +216,7 @@ def _select(
     keys = order_keys(selection.orderings, scope, one_datastream=one_datastream)
     if selection.token is not None:
         conditions.add(after(keys, unpack(selection.token, keys), scope))
-    columns = _columns(scope, selection.columns, keys)
+    columns = columns_of(scope, selection.columns, keys)
     offset = f" OFFSET {selection.offset}" if selection.offset else ""
     return (
         f"SELECT {columns} FROM {scope.source} WHERE {conditions.sql} "
@@ -228,7 +228,7 @@ _MARK = re.compile(r"\$(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class Text:
     """A statement with slots, as the cache keeps it."""
 
     sql: str
@@ -243,7 +243,7 @@ class _Text:
         return Statement(self.sql, values, self.keys)
 
 
-def _finish(sql: str, builder: Builder, keys: tuple[OrderKey, ...] = ()) -> _Text:
+def finish(sql: str, builder: Builder, keys: tuple[OrderKey, ...] = ()) -> Text:
     """Leave out values that no part of the text took up."""
     values = builder.values
     used = sorted({int(mark) for mark in _MARK.findall(sql)})
@@ -251,21 +251,21 @@ def _finish(sql: str, builder: Builder, keys: tuple[OrderKey, ...] = ()) -> _Tex
         places = {mark: index + 1 for index, mark in enumerate(used)}
         sql = _MARK.sub(lambda found: f"${places[int(found[1])]}", sql)
         values = [values[mark - 1] for mark in used]
-    return _Text(sql, tuple(values), keys)
+    return Text(sql, tuple(values), keys)
 
 
-def _begin(entity: EntityType, guard: Guard | None, tainted: bool) -> tuple[Builder, Scope, _Conditions]:
+def begin(entity: EntityType, guard: Guard | None, tainted: bool) -> tuple[Builder, Scope, _Conditions]:
     builder = Builder(guard, tainted=tainted)
     return builder, Scope(builder, entity, builder.name()), _Conditions()
 
 
 @lru_cache(maxsize=1024)
-def _page(stops: tuple[_Stop, ...], selection: Selection, guard: Guard | None, tainted: bool) -> _Text:
-    builder, scope, conditions = _begin(stops[-1].entity, guard, tainted)
+def _page(stops: tuple[_Stop, ...], selection: Selection, guard: Guard | None, tainted: bool) -> Text:
+    builder, scope, conditions = begin(stops[-1].entity, guard, tainted)
     conditions.add(*_placed(scope, stops))
     one = len(stops) > 1 and stops[-2].entity.name == "Datastream" and stops[-2].slot is not None
-    sql, keys = _select(scope, selection, conditions, one_datastream=one)
-    return _finish(sql, builder, keys)
+    sql, keys = select_from(scope, selection, conditions, one_datastream=one)
+    return finish(sql, builder, keys)
 
 
 def page(steps: Sequence[Step], selection: Selection, access: Access, *, moved: Moved | None = None) -> Statement:
@@ -277,11 +277,11 @@ def page(steps: Sequence[Step], selection: Selection, access: Access, *, moved: 
 
 
 @lru_cache(maxsize=1024)
-def _single(stops: tuple[_Stop, ...], columns: tuple[str, ...], guard: Guard | None, tainted: bool) -> _Text:
-    builder, scope, conditions = _begin(stops[-1].entity, guard, tainted)
+def _single(stops: tuple[_Stop, ...], columns: tuple[str, ...], guard: Guard | None, tainted: bool) -> Text:
+    builder, scope, conditions = begin(stops[-1].entity, guard, tainted)
     conditions.add(*_placed(scope, stops), visible(scope))
-    wanted = _columns(scope, columns)
-    return _finish(f"SELECT {wanted} FROM {scope.source} WHERE {conditions.sql} LIMIT 1", builder)
+    wanted = columns_of(scope, columns)
+    return finish(f"SELECT {wanted} FROM {scope.source} WHERE {conditions.sql} LIMIT 1", builder)
 
 
 def single(steps: Sequence[Step], columns: Sequence[str], access: Access, *, moved: Moved | None = None) -> Statement:
@@ -291,12 +291,12 @@ def single(steps: Sequence[Step], columns: Sequence[str], access: Access, *, mov
 
 
 @lru_cache(maxsize=512)
-def _count(stops: tuple[_Stop, ...], condition: Expression | None, guard: Guard | None, tainted: bool) -> _Text:
-    builder, scope, conditions = _begin(stops[-1].entity, guard, tainted)
+def _count(stops: tuple[_Stop, ...], condition: Expression | None, guard: Guard | None, tainted: bool) -> Text:
+    builder, scope, conditions = begin(stops[-1].entity, guard, tainted)
     conditions.add(*_placed(scope, stops), visible(scope))
     if condition is not None:
         conditions.add(predicate(condition, scope))
-    return _finish(f"SELECT count(*) FROM {scope.source} WHERE {conditions.sql}", builder)
+    return finish(f"SELECT count(*) FROM {scope.source} WHERE {conditions.sql}", builder)
 
 
 def count(
@@ -307,110 +307,12 @@ def count(
     return _count(stops, condition, access.guard, bool(access.tainted)).fill(access, slots)
 
 
-_IDS, _PARENTS = Slot("ids"), Slot("parents")
-
-
-@lru_cache(maxsize=512)
-def _related_to_one(
-    target: EntityType, columns: tuple[str, ...], condition: Expression | None, guard: Guard | None, tainted: bool
-) -> _Text:
-    builder, scope, conditions = _begin(target, guard, tainted)
-    cast = "bigint[]" if target.name == "Observation" else "int[]"
-    conditions.add(f"{scope.alias}.id = ANY({scope.bind(_IDS, cast)})", visible(scope))
-    if condition is not None:
-        conditions.add(predicate(condition, scope))
-    wanted = _columns(scope, columns)
-    return _finish(f"SELECT {scope.alias}.id, {wanted} FROM {scope.source} WHERE {conditions.sql}", builder)
-
-
-def related_to_one(
-    target: EntityType, ids: Sequence[int], columns: Sequence[str], condition: Expression | None, access: Access
-) -> Statement:
-    """Entities by id, for relations to one; the first column is the id."""
-    text = _related_to_one(target, tuple(columns), condition, access.guard, bool(access.tainted))
-    return text.fill(access, {"ids": list(ids)})
-
-
-@lru_cache(maxsize=512)
-def _related_to_many(
-    entity: EntityType, navigation: Navigation, selection: Selection, guard: Guard | None, tainted: bool
-) -> _Text:
-    builder, scope, conditions = _begin(entity.target(navigation), guard, tainted)
-    parent = builder.name()
-    conditions.add(_related_to(scope, navigation, f"{parent}.id"))
-    inner, keys = _select(scope, selection, conditions, one_datastream=entity.name == "Datastream")
-    sql = (
-        f"SELECT {parent}.id, related.* FROM unnest({builder.bind(_PARENTS, 'int[]')}) AS {parent}(id) "
-        f"CROSS JOIN LATERAL ({inner}) AS related"
-    )
-    return _finish(sql, builder, keys)
-
-
-def related_to_many(
-    entity: EntityType, navigation: Navigation, parents: Sequence[int], selection: Selection, access: Access
-) -> Statement:
-    """The first `limit` related of each parent; the first column is the parent's id.
-
-    On one node by LATERAL (12 ms for 5 of 400 streams, 650 ms by window function); Citus refuses it over distributed
-    tables, there this function needs a second body.
-    """
-    text = _related_to_many(entity, navigation, selection, access.guard, bool(access.tainted))
-    return text.fill(access, {"parents": list(parents)})
-
-
-@lru_cache(maxsize=64)
-def _newest_of_datastreams(columns: tuple[str, ...]) -> _Text:
-    builder = Builder()
-    scope = Scope(builder, OBSERVATION, builder.name(), relation="datastream_latest")
-    a = scope.alias
-    keys = (
-        OrderKey(f"{a}.phenomenon_time", "timestamptz", descending=True, nullable=False),
-        OrderKey(f"{a}.seq", "bigint", descending=True, nullable=False),
-    )
-    sql = (
-        f"SELECT {a}.datastream_id, {_columns(scope, [*columns, LATEST_ONLY], keys)} FROM {scope.source} "
-        f"WHERE {a}.datastream_id = ANY({builder.bind(_PARENTS, 'int[]')})"
-    )
-    return _finish(sql, builder, keys)
-
-
-def newest_of_datastreams(parents: Sequence[int], columns: Sequence[str], access: Access) -> Statement:
-    """The newest observation of each datastream, none of whose observations is hidden; first column: datastream."""
-    return _newest_of_datastreams(tuple(columns)).fill(access, {"parents": list(parents)})
-
-
-@lru_cache(maxsize=512)
-def _count_related(
-    entity: EntityType, navigation: Navigation, condition: Expression | None, guard: Guard | None, tainted: bool
-) -> _Text:
-    builder, scope, conditions = _begin(entity.target(navigation), guard, tainted)
-    bound = builder.bind(_PARENTS, "int[]")
-    conditions.add(visible(scope))
-    if condition is not None:
-        conditions.add(predicate(condition, scope))
-    if navigation.remote:
-        key, link = scope.key(navigation, navigation.remote), ""
-    else:
-        key = f"l.{navigation.near}"
-        link = f" JOIN {navigation.link} AS l ON l.{navigation.far} = {scope.alias}.id"
-    conditions.add(f"{key} = ANY({bound})")
-    return _finish(f"SELECT {key}, count(*) FROM {scope.source}{link} WHERE {conditions.sql} GROUP BY 1", builder)
-
-
-def count_related(
-    entity: EntityType, navigation: Navigation, parents: Sequence[int], condition: Expression | None, access: Access
-) -> Statement:
-    """(parent, how many related it has) for parents that have any."""
-    text = _count_related(entity, navigation, condition, access.guard, bool(access.tainted))
-    return text.fill(access, {"parents": list(parents)})
-
-
 def hidden_features(access: Access) -> Statement:
     """Ids of features of interest that the reader may not see."""
-    builder, scope, _ = _begin(OBSERVATION.types["FeatureOfInterest"], access.guard, False)
+    builder, scope, _ = begin(OBSERVATION.types["FeatureOfInterest"], access.guard, False)
     condition = visible(scope)
     sql = f"SELECT {scope.alias}.id FROM {scope.source} WHERE ({condition}) IS NOT TRUE"
-    return _finish(sql, builder).fill(access, {})
+    return finish(sql, builder).fill(access, {})
 
 
 def tainted_datastreams(features: Sequence[int]) -> Statement:

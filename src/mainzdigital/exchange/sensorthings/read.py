@@ -23,6 +23,7 @@ from mainzdigital.query.evaluate import paths
 from mainzdigital.query.odata import Expand, OrderBy, QueryOptions
 from mainzdigital.query.types import resolve
 from mainzdigital.store import entities_read as statements
+from mainzdigital.store import entities_related as expansions_of
 from mainzdigital.store.compile_order import OrderKey, pack
 from mainzdigital.store.entities_read import Access, Moved, Selection, Statement, Step
 from mainzdigital.store.model import BY_SET_NAME
@@ -264,7 +265,7 @@ class _Reading:
         wanted = sorted({key for key in keys if key is not None})
         found: dict[int, Record] = {}
         if wanted:
-            statement = statements.related_to_one(form.entity, wanted, form.columns, options.filter, self.access)
+            statement = expansions_of.related_to_one(form.entity, wanted, form.columns, options.filter, self.access)
             rows = [row[1:] for row in (yield statement)]
             related = form.records(rows, self.root)
             yield from self.expand(form, rows, related, inner)
@@ -291,7 +292,7 @@ class _Reading:
         if entity.name == "Datastream" and _is_newest(name, options):
             tainted = set(self.access.tainted)
             fast, slow = [key for key in parents if key not in tainted], [key for key in parents if key in tainted]
-            statement = statements.newest_of_datastreams(fast, form.columns, self.access)
+            statement = expansions_of.newest_of_datastreams(fast, form.columns, self.access)
             for parent, *row in (yield statement) if fast else ():
                 cuts[parent] = (len(rows), len(rows) + 1)
                 rows.append(tuple(row))
@@ -299,7 +300,7 @@ class _Reading:
                     more[parent] = pack(row[-len(statement.keys) :])
         if slow:
             try:
-                statement = statements.related_to_many(
+                statement = expansions_of.related_to_many(
                     entity, navigation, slow, _selection(form, options, limit), self.access
                 )
             except ValueError:
@@ -315,7 +316,7 @@ class _Reading:
         yield from self.expand(form, rows, related, inner)
         counts: dict[int, int] = {}
         if options.count:
-            counted = yield statements.count_related(entity, navigation, parents, options.filter, self.access)
+            counted = yield expansions_of.count_related(entity, navigation, parents, options.filter, self.access)
             counts = dict(counted)
         base, query = f"{self.root}/{entity.set_name}(", f")/{name}{_query(options.given)}"
         for parent, record in zip(parents, records, strict=True):
