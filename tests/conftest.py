@@ -101,13 +101,32 @@ _KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_gr
 
 
 def empty_tables(connection: psycopg.Connection) -> None:
-    """Empty every table that a migration did not fill."""
-    rows = connection.execute(
-        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+    """Empty every table that a migration did not fill, and start the identities anew.
+
+    Only what holds rows is touched: truncating some hundred empty partitions takes longer than the test itself.
+    """
+    names = [
+        name
+        for (name,) in connection.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = 'public' AND c.relkind = 'r'"
+        )
+        if name not in _KEPT
+    ]
+    filled = connection.execute(
+        " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in names)
     ).fetchall()
-    names = ", ".join(f'"{name}"' for (name,) in rows if name not in _KEPT)
-    connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    with connection.transaction():
+        # Neither foreign keys nor the guard of the audit log stand in the way.
+        connection.execute("SET LOCAL session_replication_role = replica")
+        for (name,) in filled:
+            connection.execute(f'DELETE FROM "{name}"')
+        connection.execute(
+            "SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences "
+            "WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename <> ALL (%s)",
+            # Blocks of observation ids are held by processes, which would give an id twice.
+            [["observation_sequence", *(f"{name}_id_seq" for name in _KEPT)]],
+        )
 
 
 @pytest.fixture

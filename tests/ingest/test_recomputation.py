@@ -1,5 +1,6 @@
 """Whatever is written, changed and deleted, in whatever order: latest values and rollups are what the rows say."""
 
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -161,8 +162,11 @@ class Store(RuleBasedStateMachine):
             connection.close()
 
 
-def test_store(dsn: str) -> None:
+@pytest.mark.parametrize("small", [0, 200])
+def test_store(dsn: str, monkeypatch: pytest.MonkeyPatch, small: int) -> None:
     from hypothesis.stateful import run_state_machine_as_test
+
+    monkeypatch.setattr(sys.modules[write.__module__], "SMALL", small)  # by COPY, or in a pipeline
 
     class OfThisDatabase(Store):
         pass
@@ -171,7 +175,7 @@ def test_store(dsn: str) -> None:
     run_state_machine_as_test(
         OfThisDatabase,
         settings=settings(
-            max_examples=25, stateful_step_count=12, deadline=None,
+            max_examples=20, stateful_step_count=12, deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )  # fmt: skip

@@ -23,7 +23,7 @@ FILES = (
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of this source tree."""
-    ignore = shutil.ignore_patterns("__pycache__", "built", "node_modules", "browser", "fault", "house")
+    ignore = shutil.ignore_patterns("__pycache__", "node_modules", "browser", "fault", "house")
     for name in ("src", "tests", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
     for name in ("pyproject.toml", ".importlinter"):

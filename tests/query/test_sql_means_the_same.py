@@ -9,7 +9,7 @@ from mainzdigital.kernel.expression import Path
 from mainzdigital.query.evaluate import matches, sort
 from mainzdigital.store.entities_read import Access, Selection, Step, page
 from mainzdigital.store.model import ENTITY_TYPES
-from mainzdigital.store.select import run
+from mainzdigital.store.select import Plan, Rows, run
 from tests.query.city import City, Row, cities, ends, make_partitions
 from tests.query.trees import NOW, filters, orderings
 
@@ -30,7 +30,7 @@ def tied(rows: list[Row], entity: str) -> list[Row]:
 
 
 def ask(conn: psycopg.Connection, entity: str, selection: Selection) -> list[tuple[object, ...]]:
-    def plan():  # type: ignore[no-untyped-def]
+    def plan() -> Plan[Rows]:
         return (yield page([Step(ENTITY_TYPES[entity])], selection, Access()))
 
     return list(run(conn, plan()))

@@ -17,16 +17,13 @@ from mainzdigital.store.entities_read import (
     Selection,
     Statement,
     count,
-    count_related,
     hidden_features,
     moved_observation,
-    newest_of_datastreams,
     page,
-    related_to_many,
-    related_to_one,
     single,
     tainted_datastreams,
 )
+from mainzdigital.store.entities_related import count_related, newest_of_datastreams, related_to_many, related_to_one
 from mainzdigital.store.model import DATASTREAM, ENTITY_TYPES, OBSERVATION
 from tests.query.city import TIMES, make_partitions, month_id
 from tests.query.trees import all_paths

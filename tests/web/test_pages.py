@@ -98,7 +98,7 @@ def test_any_address_of_the_list_is_answered(browser: Client, query: str) -> Non
 @pytest.mark.usefixtures("stations")
 def test_list_answers_htmx_with_the_result_only(browser: Client) -> None:
     page = text(browser.get("/messstellen/?q=parkhaus", headers={"HX-Request": "true", "HX-Target": "result"}))
-    assert page.lstrip().startswith('<div id="result"')
+    assert page.lstrip().startswith('<p id="found"')
     assert "Parkhaus Am Brand" in page
     assert "<html" not in page
 

@@ -48,6 +48,7 @@ class CityMap {
   private readonly things = new Map<number, Thing>();
   private readonly ofStream = new Map<number, Thing>();
   private readonly markers = new Map<string, Marker>();
+  private readonly labels: HTMLElement[] = [];
   private popup: Popup | undefined;
   private selected: number | undefined;
 
@@ -93,16 +94,33 @@ class CityMap {
       label.className = "district-label";
       label.textContent = district.name;
       label.setAttribute("aria-hidden", "true");
+      this.labels.push(label);
       new Marker({ element: label, anchor: "center" }).setLngLat(district.point).addTo(this.map);
     }
     this.map.on("render", () => this.map.isSourceLoaded("things") && this.placeMarkers());
-    this.map.on("moveend", () => this.list());
+    this.map.on("moveend", () => {
+      this.spreadLabels();
+      this.list();
+    });
+    this.spreadLabels();
     document.addEventListener("portal:theme", () => this.recolour());
     document.querySelector("[data-map-filter]")?.addEventListener("change", () => this.filter());
     follow("", (event) => this.take(event));
     this.list();
     this.loaded();
     this.root.dataset["ready"] = "true";
+  }
+
+  /** Of labels that would cover each other only the first is shown. */
+  private spreadLabels(): void {
+    const taken: DOMRect[] = [];
+    for (const label of this.labels) {
+      label.style.visibility = "";
+      const box = label.getBoundingClientRect();
+      const covered = taken.some((one) => box.left < one.right && one.left < box.right && box.top < one.bottom && one.top < box.bottom);
+      if (covered) label.style.visibility = "hidden";
+      else taken.push(box);
+    }
   }
 
   private chosenKinds(): Set<string> | undefined {
@@ -254,7 +272,7 @@ async function start(): Promise<void> {
     return;
   }
   const note = root.querySelector<HTMLElement>("[data-map-note]");
-  if (note && city.schematic) note.textContent = word("schematic");
+  if (note && city.schematic && !city.attribution) note.textContent = word("schematic");
 }
 
 void start();

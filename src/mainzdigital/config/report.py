@@ -2,10 +2,13 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
+
+_PAUSE = 5.0  # seconds between lines of progress where there is no terminal
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of text.")
 
@@ -37,14 +40,15 @@ class Report:
         """Yields `advance(count)`; `total` is None where the end is not known."""
         done = 0
         if self.as_json or not sys.stdout.isatty():
-            shown = -1
+            shown, told = -1, -_PAUSE
 
             def advance(count: int) -> None:
-                nonlocal done, shown
+                nonlocal done, shown, told
                 done += count
                 step = done * 20 // total if total else done // 100_000
-                if step != shown:
-                    shown = step
+                now = time.monotonic()
+                if step != shown and now - told >= _PAUSE:
+                    shown, told = step, now
                     if self.as_json:
                         self._line({"progress": title, "done": done, "total": total})
                     else:

@@ -6,7 +6,8 @@
 - Observation: its Datastream is visible, and its FeatureOfInterest (its own, else the datastream's) too if it has one.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 from mainzdigital.kernel.access import AccessClass, Reader
 from mainzdigital.kernel.expression import (
@@ -64,3 +65,13 @@ def _visible(entity_name: str, classes: frozenset[AccessClass]) -> Expression:
 def visible(entity_name: str, reader: Reader) -> Expression:
     """The condition under which `reader` sees an entity of this type; TRUE where it sees all classes."""
     return _visible(entity_name, reader.classes)
+
+
+@lru_cache(maxsize=64)
+def _guard(classes: frozenset[AccessClass]) -> Callable[[str], Expression] | None:
+    return None if classes == _ALL else partial(_visible, classes=classes)
+
+
+def guard(reader: Reader) -> Callable[[str], Expression] | None:
+    """`visible` for all entity types, the same object for readers who see the same; None where all is seen."""
+    return _guard(reader.classes)

@@ -7,9 +7,13 @@ the permissions of the modules come with their declarations.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.utils.translation import gettext_noop as _
-
 from mainzdigital.kernel.access import Scope
+
+
+def _(message_id: str) -> str:
+    """Marks a text for translation. Django's own would load its settings, which need this catalogue."""
+    return message_id
+
 
 CITIZEN = "citizen"
 CLERK = "clerk"

@@ -27,7 +27,8 @@ def follow(
 ) -> None:
     """Bring all up to rows that were added (`fresh`, ordered by datastream and time) and replaced.
 
-    `before` holds latest values and extents as they were; `believe` allows to conclude from them what was not there.
+    `before` holds latest values and extents as they were; `believe` allows to conclude from them what was not there,
+    and to COPY.
     """
     if not fresh and not replaced:
         return

@@ -55,9 +55,12 @@ class Navigation:
     through: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EntityType:
-    """`types` is the model this type belongs to, by name; `internal` are relations only access rules may follow."""
+    """`types` is the model this type belongs to, by name; `internal` are relations only access rules may follow.
+
+    There is one object for each type: they are compared, and kept in caches, by identity.
+    """
 
     name: str
     set_name: str
@@ -67,7 +70,7 @@ class EntityType:
     has_access: bool = True
     default_order: tuple[str, ...] = field(default=("id",))
     internal: Mapping[str, Navigation] = field(default_factory=dict)
-    types: Mapping[str, "EntityType"] = field(default_factory=dict, repr=False, compare=False)
+    types: Mapping[str, "EntityType"] = field(default_factory=dict, repr=False)
 
     def target(self, navigation: Navigation) -> "EntityType":
         return self.types[navigation.target]

@@ -43,9 +43,17 @@ class Geometry:
 Value = None | bool | int | float | str | datetime | date | time | timedelta | Interval | Geometry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Literal:
+    """A value. Literals are equal where type and value are: 1, 1.0 and true are three."""
+
     value: Value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and type(other.value) is type(self.value) and other.value == self.value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
 
 
 @dataclass(frozen=True, slots=True)

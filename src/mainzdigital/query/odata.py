@@ -212,7 +212,7 @@ def _options(
 
 
 @lru_cache(maxsize=512)
-def _parse(raw_query: str, entity: "_ByName") -> QueryOptions:
+def _parse(raw_query: str, entity: EntityType) -> QueryOptions:
     pairs: list[tuple[str, str]] = []
     for piece in raw_query.split("&"):
         if not piece:
@@ -220,22 +220,7 @@ def _parse(raw_query: str, entity: "_ByName") -> QueryOptions:
         key, _, value = piece.partition("=")
         option = decode(key, where="query").strip()
         pairs.append((option, decode(value, where=option[:200])))
-    return _options(pairs, entity.entity, "", 0, _Budget())
-
-
-class _ByName:
-    """An entity type as a key of the cache: one model per process, hence equal by name."""
-
-    __slots__ = ("entity",)
-
-    def __init__(self, entity: EntityType) -> None:
-        self.entity = entity
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByName) and other.entity is self.entity
-
-    def __hash__(self) -> int:
-        return id(self.entity)
+    return _options(pairs, entity, "", 0, _Budget())
 
 
 def parse_options(raw_query: str, entity: EntityType) -> QueryOptions:
@@ -247,7 +232,7 @@ def parse_options(raw_query: str, entity: EntityType) -> QueryOptions:
         raise InvalidInput(f"longer than {MAX_QUERY} characters", where="query", remedy="split the request")
     if not raw_query:
         return _NOTHING
-    return _parse(raw_query, _ByName(entity))
+    return _parse(raw_query, entity)
 
 
 _NOTHING = QueryOptions()

@@ -16,14 +16,8 @@ from mainzdigital.kernel.expression import (
     TRUE,
     And,
     AnyOf,
-    Arithmetic,
-    Call,
-    Compare,
     Expression,
-    In,
     Literal,
-    Negate,
-    Not,
     Or,
     Path,
     conjunction,
@@ -31,6 +25,7 @@ from mainzdigital.kernel.expression import (
 from mainzdigital.query.evaluate import paths, without_related
 from mainzdigital.query.types import Kind, find_navigation, resolve
 from mainzdigital.store.compile_terms import Term, as_truth, json_term, term
+from mainzdigital.store.compile_tree import holds_any, normal, strip
 
 Guard = Callable[[str], Expression]
 
@@ -203,7 +198,7 @@ class Scope:
         alias, columns = inner.alias, [f"{inner.alias}.*"]
         if navigation.remote and navigation.through:
             columns.append(f"{inner.key(navigation, navigation.remote)} AS related_to")
-        condition = visible(inner) if self.guarded else "TRUE"
+        condition = visible(inner) if self.guarded and not navigation.required else "TRUE"
         relation = f"{target.relation} AS {alias}"
         if condition != "TRUE" or inner.joins:
             inner_source, alias = inner.source, self.name()
@@ -234,7 +229,8 @@ class Scope:
         assert navigation is not None
         other = Scope(self.builder, self.entity.target(navigation), self.name(), guarded=self.guarded)
         conditions = [predicate(inner, other)]
-        if self.guarded:
+        # What a visible entity requires is visible.
+        if self.guarded and not navigation.required:
             conditions.append(visible(other))
         left, wanted = f"{self.alias}.id", f"{other.alias}.id"
         link = ""
@@ -279,63 +275,6 @@ def visible(scope: Scope) -> str:
     return predicate(scope.builder.visible(scope.entity), scope.unguarded())
 
 
-def _normal(expression: Expression, *, negated: bool = False) -> Expression:
-    """Push `not` down to single conditions, flatten rows of `and` and `or`."""
-    match expression:
-        case Not(item):
-            return _normal(item, negated=not negated)
-        case And(items) | Or(items):
-            kind = Or if isinstance(expression, And) == negated else And
-            flat: list[Expression] = []
-            for item in items:
-                inner = _normal(item, negated=negated)
-                flat.extend(inner.items if isinstance(inner, kind) else (inner,))
-            return kind(tuple(flat))
-        case _:
-            return Not(expression) if negated else expression
-
-
-def _strip(expression: Expression) -> Expression:
-    """Read the paths of an expression from their first step on."""
-    match expression:
-        case Path(steps):
-            return Path(steps[1:])
-        case And(items):
-            return And(tuple(map(_strip, items)))
-        case Or(items):
-            return Or(tuple(map(_strip, items)))
-        case Call(name, items):
-            return Call(name, tuple(map(_strip, items)))
-        case Not(item):
-            return Not(_strip(item))
-        case Negate(item):
-            return Negate(_strip(item))
-        case In(item, candidates):
-            return In(_strip(item), tuple(map(_strip, candidates)))
-        case Compare(comparison, left, right):
-            return Compare(comparison, _strip(left), _strip(right))
-        case Arithmetic(operator, left, right):
-            return Arithmetic(operator, _strip(left), _strip(right))
-        case _:
-            return expression
-
-
-def _holds_any(expression: Expression) -> bool:
-    match expression:
-        case AnyOf():
-            return True
-        case And(items) | Or(items) | Call(_, items):
-            return any(map(_holds_any, items))
-        case Not(item) | Negate(item):
-            return _holds_any(item)
-        case In(item, candidates):
-            return _holds_any(item) or any(map(_holds_any, candidates))
-        case Compare(_, left, right) | Arithmetic(_, left, right):
-            return _holds_any(left) or _holds_any(right)
-        case _:
-            return False
-
-
 @dataclass(slots=True)
 class _Group:
     """Conditions that speak of the same related entities."""
@@ -347,7 +286,7 @@ class _Group:
 
 def _group_of(item: Expression, entity: EntityType) -> _Group:
     many: set[tuple[str, ...]] = set()
-    firsts: set[str | None] = {None} if _holds_any(item) else set()
+    firsts: set[str | None] = {None} if holds_any(item) else set()
     for path in paths(item):
         navigations = resolve(entity, path.steps, internal=True).navigations
         firsts.add(path.steps[0] if navigations else None)
@@ -386,23 +325,23 @@ def _key_leaf(expression: Expression, scope: Scope) -> bool:
 
 
 def _group_sql(group: _Group, scope: Scope) -> str:
-    if group.first is not None:
-        if _key_leaf(And(tuple(group.items)), scope):
-            return _joined([_scalar(item, scope) for item in group.items], "AND")
-        inner = _strip(conjunction(*group.items))
-        sql = scope.semi_join(group.first, inner)
+    item = conjunction(*group.items)
+    if group.first is not None and not _key_leaf(item, scope):
         navigation = find_navigation(scope.entity, group.first, internal=True)
         assert navigation is not None
         # A required relation always leads somewhere visible.
-        if not navigation.required and without_related(conjunction(*group.items), scope.entity):
-            return f"({sql} OR {scope.semi_join(group.first, TRUE)} IS NOT TRUE)"
-        return sql
-    if len(group.items) == 1 and isinstance(item := group.items[0], Or):
-        return _joined([predicate(part, scope) for part in item.items], "OR")
+        also_without = not navigation.required and without_related(item, scope.entity)
+        if not also_without:
+            return scope.semi_join(group.first, strip(item))
+        if group.many:
+            return f"({scope.semi_join(group.first, strip(item))} OR {scope.semi_join(group.first, TRUE)} IS NOT TRUE)"
     if not group.many:
-        return _joined([_scalar(item, scope) for item in group.items], "AND")
+        # Relations to one, joined by their key; under `or` a semi-join would be worked out for all of them.
+        return _scalar(item, scope)
+    if isinstance(item, Or):
+        return _joined([predicate(part, scope) for part in item.items], "OR")
     other = Scope(scope.builder, scope.entity, scope.name(), guarded=scope.guarded)
-    condition = _joined([_scalar(item, other) for item in group.items], "AND")
+    condition = _scalar(item, other)
     return f"({scope.alias}.id IN (SELECT {other.alias}.id FROM {other.source} WHERE {condition}))"
 
 
@@ -416,6 +355,6 @@ def predicate(expression: Expression, scope: Scope) -> str:
         return "TRUE"
     if isinstance(expression, Literal):
         return "TRUE" if expression.value is True else "FALSE"
-    normal = _normal(expression)
-    items = normal.items if isinstance(normal, And) else (normal,)
+    flat = normal(expression)
+    items = flat.items if isinstance(flat, And) else (flat,)
     return _joined([_group_sql(group, scope) for group in _groups(items, scope.entity)], "AND")

@@ -1,13 +1,15 @@
 """Statements that read entities: a page, one entity, the related of many parents, counts (architecture §10, §11)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mainzdigital.kernel.entities import EntityType, Navigation, ValueType
 from mainzdigital.kernel.expression import Expression
-from mainzdigital.store.compile import Builder, Guard, Scope, Slot, predicate, visible
+from mainzdigital.store.compile import TAINTED, Builder, Guard, Scope, Slot, predicate, visible
 from mainzdigital.store.compile_order import OrderKey, after, order_keys, unpack
+from mainzdigital.store.model import OBSERVATION
 
 MORE = "~more"  # column of observations: what has no column of its own
 LATEST_ONLY = "~several"  # of the newest observation: are there others?
@@ -38,9 +40,6 @@ class Access:
 
     guard: Guard | None = None
     tainted: tuple[int, ...] = ()
-
-    def builder(self) -> Builder:
-        return Builder(self.guard, tainted=bool(self.tainted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +87,55 @@ def month_bounds(observation_id: int) -> tuple[str, str] | None:
     return f"{year:04}-{month % 12 + 1:02}-01T00:00:00Z", end
 
 
-def _keyed(scope: Scope, key: int, moved: Moved | None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """A step without the id itself, so that one text serves all ids: its slot, and the month of an observation."""
+
+    entity: EntityType
+    navigation: str
+    slot: Slot | None
+    bounds: tuple[str, str] | None
+    moved: bool
+
+
+_STREAM, _TIME = Slot("moved_stream"), Slot("moved_time")
+
+
+def _stops(steps: Sequence[Step], moved: Moved | None) -> tuple[tuple[_Stop, ...], dict[str, object]]:
+    """Steps as the text knows them, and what goes into its slots."""
+    slots: dict[str, object] = {}
+    stops: list[_Stop] = []
+    for step in steps:
+        slot = bounds = None
+        if step.key is not None:
+            slot = Slot(f"key{len(stops)}")
+            slots[slot.name] = step.key
+            if step.entity.name == "Observation" and moved is None:
+                bounds = month_bounds(step.key)
+        stops.append(_Stop(step.entity, step.navigation, slot, bounds, moved is not None))
+    if moved is not None:
+        slots |= {_STREAM.name: moved.datastream_id, _TIME.name: moved.phenomenon_time}
+    return tuple(stops), slots
+
+
+def _keyed(scope: Scope, stop: _Stop) -> list[str]:
     a = scope.alias
-    conditions = [f"{a}.id = {scope.bind(key, 'bigint')}"]
+    conditions = [f"{a}.id = {scope.bind(stop.slot, 'bigint')}"]
     if scope.entity.name != "Observation":
         return conditions
-    if moved is not None:
-        conditions.append(f"{a}.datastream_id = {scope.bind(moved.datastream_id, 'int')}")
-        conditions.append(f"{a}.phenomenon_time = {scope.bind(moved.phenomenon_time, 'timestamptz')}")
-    elif (bounds := month_bounds(key)) is None:
+    if stop.moved:
+        conditions.append(f"{a}.datastream_id = {scope.bind(_STREAM, 'int')}")
+        conditions.append(f"{a}.phenomenon_time = {scope.bind(_TIME, 'timestamptz')}")
+    elif stop.bounds is None:
         conditions.append("FALSE")
     else:
         # Constants in the text, so that every plan prunes the other partitions.
-        conditions.append(f"{a}.phenomenon_time >= '{bounds[0]}'::timestamptz")
-        conditions.append(f"{a}.phenomenon_time < '{bounds[1]}'::timestamptz")
+        conditions.append(f"{a}.phenomenon_time >= '{stop.bounds[0]}'::timestamptz")
+        conditions.append(f"{a}.phenomenon_time < '{stop.bounds[1]}'::timestamptz")
     return conditions
 
 
-def _related_to(scope: Scope, navigation: Navigation, parent: str) -> str:
+def related_condition(scope: Scope, navigation: Navigation, parent: str) -> str:
     """Entities of this SELECT that are related to the parent with this id."""
     a = scope.alias
     if navigation.remote:
@@ -121,24 +151,24 @@ def _related_to(scope: Scope, navigation: Navigation, parent: str) -> str:
     return f"{a}.id IN (SELECT l.{navigation.far} FROM {navigation.link} AS l WHERE l.{navigation.near} = {parent})"
 
 
-def _placed(scope: Scope, steps: Sequence[Step], moved: Moved | None) -> list[str]:
+def _placed(scope: Scope, stops: Sequence[_Stop]) -> list[str]:
     """Conditions that put the last step's entities at the end of the path."""
-    *before, step = steps
-    conditions = [] if step.key is None else _keyed(scope, step.key, moved)
+    *before, stop = stops
+    conditions = [] if stop.slot is None else _keyed(scope, stop)
     if not before:
         return conditions
     parent = before[-1]
-    navigation = parent.entity.navigations[step.navigation]
+    navigation = parent.entity.navigations[stop.navigation]
     holder = Scope(scope.builder, parent.entity, scope.name())
     inner = _Conditions()
     inner.add(visible(holder))
-    inner.add(*_placed(holder, before, moved))
+    inner.add(*_placed(holder, before))
     if navigation.local:
         key = holder.key(navigation, navigation.local)
         conditions.append(f"{scope.alias}.id IN (SELECT {key} FROM {holder.source} WHERE {inner.sql})")
-    elif parent.key is not None:
-        bound = scope.bind(parent.key, "bigint")
-        conditions.append(_related_to(scope, navigation, bound))
+    elif parent.slot is not None:
+        bound = scope.bind(parent.slot, "bigint")
+        conditions.append(related_condition(scope, navigation, bound))
         if len(inner.items) > 1:
             conditions.append(f"{bound} IN (SELECT {holder.alias}.id FROM {holder.source} WHERE {inner.sql})")
     elif navigation.remote:
@@ -171,21 +201,22 @@ def _column(scope: Scope, name: str) -> str:
     return f"{a}.{found.column}{'::text' if json else ''}"
 
 
-def _columns(scope: Scope, names: Sequence[str], keys: Sequence[OrderKey] = ()) -> str:
+def columns_of(scope: Scope, names: Sequence[str], keys: Sequence[OrderKey] = ()) -> str:
     return ", ".join([*(_column(scope, name) for name in names), *(key.sql for key in keys)])
 
 
-def _select(
+def select_from(
     scope: Scope, selection: Selection, conditions: _Conditions, *, one_datastream: bool
 ) -> tuple[str, tuple[OrderKey, ...]]:
     """Filter, order and cut what `conditions` leave; one row more than `limit` tells whether there are more."""
-    conditions.add(visible(scope))
+    # The filter first: what it leaves is joined with the rules of access, not the other way round.
     if selection.filter is not None:
         conditions.add(predicate(selection.filter, scope))
+    conditions.add(visible(scope))
     keys = order_keys(selection.orderings, scope, one_datastream=one_datastream)
     if selection.token is not None:
         conditions.add(after(keys, unpack(selection.token, keys), scope))
-    columns = _columns(scope, selection.columns, keys)
+    columns = columns_of(scope, selection.columns, keys)
     offset = f" OFFSET {selection.offset}" if selection.offset else ""
     return (
         f"SELECT {columns} FROM {scope.source} WHERE {conditions.sql} "
@@ -196,140 +227,92 @@ def _select(
 _MARK = re.compile(r"\$(\d+)")
 
 
-def _finish(sql: str, builder: Builder, access: Access, keys: tuple[OrderKey, ...] = (), **slots: object) -> Statement:
-    """Fill in the slots, and leave out values that no part of the text took up."""
-    values = [
-        (list(access.tainted) if value.name == "tainted" else slots[value.name]) if isinstance(value, Slot) else value
-        for value in builder.values
-    ]
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A statement with slots, as the cache keeps it."""
+
+    sql: str
+    values: tuple[object, ...]
+    keys: tuple[OrderKey, ...]
+
+    def fill(self, access: Access, slots: Mapping[str, object]) -> Statement:
+        values = tuple(
+            (list(access.tainted) if value is TAINTED else slots[value.name]) if isinstance(value, Slot) else value
+            for value in self.values
+        )
+        return Statement(self.sql, values, self.keys)
+
+
+def finish(sql: str, builder: Builder, keys: tuple[OrderKey, ...] = ()) -> Text:
+    """Leave out values that no part of the text took up."""
+    values = builder.values
     used = sorted({int(mark) for mark in _MARK.findall(sql)})
     if len(used) < len(values):
         places = {mark: index + 1 for index, mark in enumerate(used)}
         sql = _MARK.sub(lambda found: f"${places[int(found[1])]}", sql)
         values = [values[mark - 1] for mark in used]
-    return Statement(sql, tuple(values), keys)
+    return Text(sql, tuple(values), keys)
+
+
+def begin(entity: EntityType, guard: Guard | None, tainted: bool) -> tuple[Builder, Scope, _Conditions]:
+    builder = Builder(guard, tainted=tainted)
+    return builder, Scope(builder, entity, builder.name()), _Conditions()
+
+
+@lru_cache(maxsize=1024)
+def _page(stops: tuple[_Stop, ...], selection: Selection, guard: Guard | None, tainted: bool) -> Text:
+    builder, scope, conditions = begin(stops[-1].entity, guard, tainted)
+    conditions.add(*_placed(scope, stops))
+    one = len(stops) > 1 and stops[-2].entity.name == "Datastream" and stops[-2].slot is not None
+    sql, keys = select_from(scope, selection, conditions, one_datastream=one)
+    return finish(sql, builder, keys)
 
 
 def page(steps: Sequence[Step], selection: Selection, access: Access, *, moved: Moved | None = None) -> Statement:
     """One page of the entities at the end of a path; raises ValueError for a token of another order."""
-    builder = access.builder()
-    scope = Scope(builder, steps[-1].entity, builder.name())
-    conditions = _Conditions()
-    conditions.add(*_placed(scope, steps, moved))
-    one = len(steps) > 1 and steps[-2].entity.name == "Datastream" and steps[-2].key is not None
-    sql, keys = _select(scope, selection, conditions, one_datastream=one)
-    return _finish(sql, builder, access, keys)
+    stops, slots = _stops(steps, moved)
+    # Pages further on come once: they do not push others out of the cache.
+    make = _page if selection.token is None else _page.__wrapped__
+    return make(stops, selection, access.guard, bool(access.tainted)).fill(access, slots)
+
+
+@lru_cache(maxsize=1024)
+def _single(stops: tuple[_Stop, ...], columns: tuple[str, ...], guard: Guard | None, tainted: bool) -> Text:
+    builder, scope, conditions = begin(stops[-1].entity, guard, tainted)
+    conditions.add(*_placed(scope, stops), visible(scope))
+    wanted = columns_of(scope, columns)
+    return finish(f"SELECT {wanted} FROM {scope.source} WHERE {conditions.sql} LIMIT 1", builder)
 
 
 def single(steps: Sequence[Step], columns: Sequence[str], access: Access, *, moved: Moved | None = None) -> Statement:
     """The one entity at the end of a path."""
-    builder = access.builder()
-    scope = Scope(builder, steps[-1].entity, builder.name())
-    conditions = _Conditions()
-    conditions.add(*_placed(scope, steps, moved), visible(scope))
-    sql = f"SELECT {_columns(scope, columns)} FROM {scope.source} WHERE {conditions.sql} LIMIT 1"
-    return _finish(sql, builder, access)
+    stops, slots = _stops(steps, moved)
+    return _single(stops, tuple(columns), access.guard, bool(access.tainted)).fill(access, slots)
+
+
+@lru_cache(maxsize=512)
+def _count(stops: tuple[_Stop, ...], condition: Expression | None, guard: Guard | None, tainted: bool) -> Text:
+    builder, scope, conditions = begin(stops[-1].entity, guard, tainted)
+    conditions.add(*_placed(scope, stops), visible(scope))
+    if condition is not None:
+        conditions.add(predicate(condition, scope))
+    return finish(f"SELECT count(*) FROM {scope.source} WHERE {conditions.sql}", builder)
 
 
 def count(
     steps: Sequence[Step], condition: Expression | None, access: Access, *, moved: Moved | None = None
 ) -> Statement:
     """How many entities a path and filter leave."""
-    builder = access.builder()
-    scope = Scope(builder, steps[-1].entity, builder.name())
-    conditions = _Conditions()
-    conditions.add(*_placed(scope, steps, moved), visible(scope))
-    if condition is not None:
-        conditions.add(predicate(condition, scope))
-    return _finish(f"SELECT count(*) FROM {scope.source} WHERE {conditions.sql}", builder, access)
-
-
-def related_to_one(
-    target: EntityType, ids: Sequence[int], columns: Sequence[str], condition: Expression | None, access: Access
-) -> Statement:
-    """Entities by id, for relations to one; the first column is the id."""
-    builder = access.builder()
-    scope = Scope(builder, target, builder.name())
-    conditions = _Conditions()
-    cast = "bigint[]" if target.name == "Observation" else "int[]"
-    conditions.add(f"{scope.alias}.id = ANY({scope.bind(Slot('ids'), cast)})", visible(scope))
-    if condition is not None:
-        conditions.add(predicate(condition, scope))
-    sql = f"SELECT {scope.alias}.id, {_columns(scope, columns)} FROM {scope.source} WHERE {conditions.sql}"
-    return _finish(sql, builder, access, ids=list(ids))
-
-
-def related_to_many(
-    entity: EntityType, navigation: Navigation, parents: Sequence[int], selection: Selection, access: Access
-) -> Statement:
-    """The first `limit` related of each parent; the first column is the parent's id.
-
-    On one node by LATERAL (12 ms for 5 of 400 streams, 650 ms by window function); Citus refuses it over distributed
-    tables, there this function needs a second body.
-    """
-    builder = access.builder()
-    scope = Scope(builder, entity.target(navigation), builder.name())
-    parent = builder.name()
-    conditions = _Conditions()
-    conditions.add(_related_to(scope, navigation, f"{parent}.id"))
-    inner, keys = _select(scope, selection, conditions, one_datastream=entity.name == "Datastream")
-    sql = (
-        f"SELECT {parent}.id, related.* FROM unnest({builder.bind(Slot('parents'), 'int[]')}) AS {parent}(id) "
-        f"CROSS JOIN LATERAL ({inner}) AS related"
-    )
-    return _finish(sql, builder, access, keys, parents=list(parents))
-
-
-def newest_of_datastreams(parents: Sequence[int], columns: Sequence[str], access: Access) -> Statement:
-    """The newest observation of each datastream, none of whose observations is hidden; first column: datastream."""
-    builder = access.builder()
-    observation = Scope(builder, _observation(), builder.name(), relation="datastream_latest")
-    a = observation.alias
-    keys = (
-        OrderKey(f"{a}.phenomenon_time", "timestamptz", descending=True, nullable=False),
-        OrderKey(f"{a}.seq", "bigint", descending=True, nullable=False),
-    )
-    sql = (
-        f"SELECT {a}.datastream_id, {_columns(observation, [*columns, LATEST_ONLY], keys)} FROM {observation.source} "
-        f"WHERE {a}.datastream_id = ANY({builder.bind(Slot('parents'), 'int[]')})"
-    )
-    return _finish(sql, builder, access, keys, parents=list(parents))
-
-
-def _observation() -> EntityType:
-    from mainzdigital.store.model import OBSERVATION
-
-    return OBSERVATION
-
-
-def count_related(
-    entity: EntityType, navigation: Navigation, parents: Sequence[int], condition: Expression | None, access: Access
-) -> Statement:
-    """(parent, how many related it has) for parents that have any."""
-    builder = access.builder()
-    scope = Scope(builder, entity.target(navigation), builder.name())
-    bound = builder.bind(Slot("parents"), "int[]")
-    conditions = _Conditions()
-    conditions.add(visible(scope))
-    if condition is not None:
-        conditions.add(predicate(condition, scope))
-    if navigation.remote:
-        key, link = scope.key(navigation, navigation.remote), ""
-    else:
-        key = f"l.{navigation.near}"
-        link = f" JOIN {navigation.link} AS l ON l.{navigation.far} = {scope.alias}.id"
-    conditions.add(f"{key} = ANY({bound})")
-    sql = f"SELECT {key}, count(*) FROM {scope.source}{link} WHERE {conditions.sql} GROUP BY 1"
-    return _finish(sql, builder, access, parents=list(parents))
+    stops, slots = _stops(steps, moved)
+    return _count(stops, condition, access.guard, bool(access.tainted)).fill(access, slots)
 
 
 def hidden_features(access: Access) -> Statement:
     """Ids of features of interest that the reader may not see."""
-    builder = access.builder()
-    scope = Scope(builder, _observation().types["FeatureOfInterest"], builder.name())
+    builder, scope, _ = begin(OBSERVATION.types["FeatureOfInterest"], access.guard, False)
     condition = visible(scope)
     sql = f"SELECT {scope.alias}.id FROM {scope.source} WHERE ({condition}) IS NOT TRUE"
-    return _finish(sql, builder, access)
+    return finish(sql, builder).fill(access, {})
 
 
 def tainted_datastreams(features: Sequence[int]) -> Statement:

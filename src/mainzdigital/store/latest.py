@@ -1,12 +1,12 @@
 """The newest observation of each datastream, and the extents of its times. Writers hold the datastream's lock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
 
-from mainzdigital.store.observations import Row
+from mainzdigital.store.observations import LOCK, Row
 from mainzdigital.store.statements import statement
 
 _READ = statement(
@@ -99,6 +99,17 @@ class Latest:
 def read(connection: psycopg.Connection, datastreams: Sequence[int]) -> dict[int, Latest]:
     rows = connection.execute(_READ.sql, {"datastreams": list(datastreams)}, binary=True).fetchall()
     return {row[0]: Latest(*row) for row in rows}
+
+
+def lock(connection: psycopg.Connection, datastreams: Collection[int]) -> tuple[set[int], dict[int, Latest]]:
+    """Lock datastreams (store.observations) and read what is latest there; asked together where there is a pipeline."""
+    if not datastreams:
+        return set(), {}
+    parameters = {"datastreams": sorted(datastreams)}
+    locked = connection.execute(LOCK.sql, parameters, binary=True)
+    # A statement of its own: it sees what those who held the lock before have committed.
+    found = connection.execute(_READ.sql, parameters, binary=True)
+    return {row[0] for row in locked.fetchall()}, {row[0]: Latest(*row) for row in found.fetchall()}
 
 
 def _columns(items: Sequence[Latest]) -> dict[str, object]:

@@ -6,8 +6,9 @@ import psycopg
 
 from mainzdigital.store import changes, idempotency, observations, rollups
 from mainzdigital.store.partitions import make_ahead, summarise
+from mainzdigital.store.partitions_merge import merge_old_months
 
-__all__ = ["make_ahead", "purge", "repair_rollups", "summarise"]
+__all__ = ["make_ahead", "merge_old_months", "purge", "repair_rollups", "summarise"]
 
 _BATCH = 500
 KEYS_KEPT = timedelta(days=7)

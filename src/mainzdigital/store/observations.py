@@ -5,7 +5,7 @@ nothing else changes there, so what was read stays true.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from mainzdigital.store.statements import statement
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's; timestamps are microseconds since then
 
-_LOCK = statement(
+LOCK = statement(
     "observations.lock",
     "SELECT id FROM datastream WHERE id = ANY(%(datastreams)b::int[]) ORDER BY id FOR NO KEY UPDATE",
 )
@@ -45,6 +45,16 @@ _BY_ID = statement(
 _MOVED = statement(
     "observations.moved",
     "SELECT id, datastream_id, phenomenon_time FROM observation_moved WHERE id = ANY(%(ids)b::bigint[])",
+)
+_INSERT = statement(
+    "observations.insert",
+    """
+    INSERT INTO observation (id, phenomenon_time, number, result_time, datastream_id, foi_id, seq, more)
+    SELECT id, t, number, result_time, d, foi_id, seq, more::jsonb FROM unnest(
+      %(ids)b::bigint[], %(datastreams)b::int[], %(times)b::timestamptz[], %(seqs)b::smallint[], %(numbers)b::float8[],
+      %(result_times)b::timestamptz[], %(features)b::int[], %(mores)b::text[]
+    ) AS u(id, d, t, seq, number, result_time, foi_id, more)
+    """,
 )
 _REPLACE = statement(
     "observations.replace",
@@ -143,7 +153,7 @@ def lock_datastreams(connection: psycopg.Connection, datastreams: Sequence[int])
     """Lock datastreams against other writers until the end of the transaction, in order; those that exist."""
     if not datastreams:
         return set()
-    rows = connection.execute(_LOCK.sql, {"datastreams": sorted(set(datastreams))}, binary=True).fetchall()
+    rows = connection.execute(LOCK.sql, {"datastreams": sorted(set(datastreams))}, binary=True).fetchall()
     return {row[0] for row in rows}
 
 
@@ -200,41 +210,40 @@ _INT8 = struct.Struct(">iq")
 _FLOAT8 = struct.Struct(">id")
 _INT4 = struct.Struct(">ii")
 _INT2 = struct.Struct(">ih")
+_MORE = struct.Struct(">iB")  # jsonb: length, version, text
 _NULL = b"\xff\xff\xff\xff"
 _EIGHT = b"\0\x08"
 
 
-def copy(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
-    """Append rows by binary COPY, packed here: twice as fast as row by row through the driver. Times in µs."""
+def packed(rows: Iterable[CopyRow]) -> Iterator[bytes]:
+    """Rows as binary COPY has them."""
     plain, full = _PLAIN.pack, _FULL.pack
-    parts = [BINARY_HEADER]
     for one, time, number, result_time, datastream, foi, seq, more in rows:
         if more is None and foi is None and number is not None:
             if result_time is None:
-                parts.append(plain(8, 8, one, 8, time, 8, number, -1, 4, datastream, -1, 2, seq, -1))
+                yield plain(8, 8, one, 8, time, 8, number, -1, 4, datastream, -1, 2, seq, -1)
             else:
-                parts.append(full(8, 8, one, 8, time, 8, number, 8, result_time, 4, datastream, -1, 2, seq, -1))
+                yield full(8, 8, one, 8, time, 8, number, 8, result_time, 4, datastream, -1, 2, seq, -1)
             continue
-        parts += (
-            _EIGHT, _INT8.pack(8, one), _INT8.pack(8, time),
-            _NULL if number is None else _FLOAT8.pack(8, number),
-            _NULL if result_time is None else _INT8.pack(8, result_time),
-            _INT4.pack(4, datastream),
-            _NULL if foi is None else _INT4.pack(4, foi),
-            _INT2.pack(2, seq),
-            _NULL if more is None else struct.pack(">iB", len(more) + 1, 1) + more,
-        )  # fmt: skip
-    parts.append(BINARY_END)
+        yield _EIGHT + _INT8.pack(8, one) + _INT8.pack(8, time)
+        yield _NULL if number is None else _FLOAT8.pack(8, number)
+        yield _NULL if result_time is None else _INT8.pack(8, result_time)
+        yield _INT4.pack(4, datastream)
+        yield _NULL if foi is None else _INT4.pack(4, foi)
+        yield _INT2.pack(2, seq)
+        yield _NULL if more is None else _MORE.pack(len(more) + 1, 1) + more
+
+
+def copy(connection: psycopg.Connection, rows: Iterable[CopyRow]) -> None:
+    """Append rows by binary COPY, packed here: twice as fast as row by row through the driver. Times in µs."""
     with connection.cursor() as cursor, cursor.copy(_COPY) as out:
-        out.write(b"".join(parts))
+        out.write(b"".join([BINARY_HEADER, *packed(rows), BINARY_END]))
 
 
-def replace(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
-    """Overwrite what the rows at (datastream, phenomenon time, seq) hold; ids stay."""
-    if not rows:
-        return
+def _arrays(rows: Sequence[CopyRow]) -> dict[str, object]:
     times = [from_micros(row[1]) for row in rows]
-    parameters = {
+    return {
+        "ids": [row[0] for row in rows],
         "datastreams": [row[4] for row in rows],
         "times": times,
         "seqs": [row[6] for row in rows],
@@ -245,7 +254,17 @@ def replace(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
         "start": min(times),
         "end": max(times),
     }
-    connection.execute(_REPLACE.sql, parameters, prepare=False)
+
+
+def insert(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
+    """Append few rows, by a statement that can stand in a pipeline."""
+    connection.execute(_INSERT.sql, _arrays(rows))
+
+
+def replace(connection: psycopg.Connection, rows: Sequence[CopyRow]) -> None:
+    """Overwrite what the rows at (datastream, phenomenon time, seq) hold; ids stay."""
+    if rows:
+        connection.execute(_REPLACE.sql, _arrays(rows), prepare=False)
 
 
 def move(connection: psycopg.Connection, old: Row, new: CopyRow) -> None:

@@ -227,7 +227,10 @@ class _Writer:
                 subject = decoded.subject
                 self.catalogue.thing(
                     subject.key, name=subject.name, description=subject.description,
-                    properties=subject.properties, point=subject.point,
+                    properties={
+                        "license": self._mapping.licence, "source": self._mapping.attribution, **subject.properties,
+                    },
+                    point=subject.point,
                 )  # fmt: skip
             for row, slot, start, result, quality in decoded.readings:
                 datastream = self._ids.get((decoded.thing, slot)) or self._datastream(decoded.thing, slot)
@@ -283,7 +286,7 @@ class _Writer:
                 description=quantity.observed.description,
             ),
             properties={
-                **slot.properties, "simulated": False, "licence": mapping.licence, "attribution": mapping.attribution,
+                **slot.properties, "simulated": False, "license": mapping.licence, "source": mapping.attribution,
                 **({"notes": mapping.notes} if mapping.notes else {}),
             },
         )  # fmt: skip

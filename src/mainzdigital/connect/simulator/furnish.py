@@ -11,6 +11,7 @@ from mainzdigital.kernel.access import AccessClass
 from mainzdigital.store import progress
 
 SHARDS = 2
+_PROVENANCE: dict[str, object] = {"license": "CC0 1.0", "source": "mainzDIGITAL (Simulator)"}
 _MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
 
 
@@ -34,8 +35,8 @@ def furnish(connection: psycopg.Connection, plan: Plan) -> list[Furnished]:
         catalogue = Catalogue(connection, SOURCE, AccessClass.OPEN)
         for thing in plan.things:
             catalogue.thing(
-                thing.key, name=thing.name, description=thing.description, properties=thing.properties,
-                point=thing.point, access=thing.access,
+                thing.key, name=thing.name, description=thing.description,
+                properties={**_PROVENANCE, **thing.properties}, point=thing.point, access=thing.access,
             )  # fmt: skip
             for item in thing.streams:
                 number = _datastream(catalogue, plan, thing, item)
@@ -68,8 +69,7 @@ def _datastream(catalogue: Catalogue, plan: Plan, thing: PlannedThing, item: Pla
     properties: dict[str, object] = {
         "simulated": True,
         "notice": NOTICE,
-        "licence": "CC0 1.0",
-        "attribution": "mainzDIGITAL (Simulator)",
+        **_PROVENANCE,
     }
     if kind.aggregation:
         properties["aggregation"] = kind.aggregation

@@ -14,15 +14,16 @@ import psycopg
 from mainzdigital.exchange.sensorthings import DEFAULT_TOP, MAX_EXPANDED, MAX_TOP, READING
 from mainzdigital.exchange.sensorthings.path import ResourcePath
 from mainzdigital.exchange.sensorthings.represent import Record, Shape, encode, shape
-from mainzdigital.govern.access import visible
+from mainzdigital.govern.access import guard
 from mainzdigital.kernel.access import Reader
 from mainzdigital.kernel.entities import EntityType, Navigation
 from mainzdigital.kernel.errors import InvalidInput, NotFound
-from mainzdigital.kernel.expression import TRUE, Expression, Path
+from mainzdigital.kernel.expression import Expression, Path
 from mainzdigital.query.evaluate import paths
 from mainzdigital.query.odata import Expand, OrderBy, QueryOptions
 from mainzdigital.query.types import resolve
 from mainzdigital.store import entities_read as statements
+from mainzdigital.store import entities_related as expansions_of
 from mainzdigital.store.compile_order import OrderKey, pack
 from mainzdigital.store.entities_read import Access, Moved, Selection, Statement, Step
 from mainzdigital.store.model import BY_SET_NAME
@@ -44,11 +45,14 @@ def service_root(root: str, conformance: Sequence[str] = READING) -> bytes:
     )
 
 
-def _address(base: str, given: Iterable[tuple[str, str]], token: bytes) -> str:
-    """An address that repeats the options given and goes on after the row of the token."""
+def _query(given: Iterable[tuple[str, str]]) -> str:
+    """The query that repeats the options given; what follows is the token of the row to go on after."""
     pairs = [(name, value) for name, value in given if name not in ("$skip", "$skiptoken")]
-    pairs.append(("$skiptoken", base64.urlsafe_b64encode(token).decode("ascii").rstrip("=")))
-    return f"{base}?" + "&".join(f"{name}={quote(value, safe=_KEPT)}" for name, value in pairs)
+    return "?" + "".join(f"{name}={quote(value, safe=_KEPT)}&" for name, value in pairs) + "$skiptoken="
+
+
+def _text_of_token(token: bytes) -> str:
+    return base64.urlsafe_b64encode(token).decode("ascii").rstrip("=")
 
 
 _KEPT = "$(),;/'@:*!~-._="
@@ -141,8 +145,7 @@ class _Reading:
 
     def __init__(self, reader: Reader, root: str) -> None:
         self.root = root
-        restricted = visible("Thing", reader) != TRUE
-        self.access = Access((lambda name: visible(name, reader)) if restricted else None)
+        self.access = Access(guard(reader))
 
     def prepare(self, entity: EntityType, options: QueryOptions) -> Part[None]:
         """Find datastreams whose extent or newest value would tell of hidden observations."""
@@ -173,9 +176,10 @@ class _Reading:
             body["@iot.count"] = counted[0][0]
         if len(rows) > limit > 0:
             token = pack(rows[limit - 1][-len(keys) :])
-            body["@iot.nextLink"] = _address(f"{self.root}/{quote(path.text, safe=_KEPT)}", options.given, token)
+            base = f"{self.root}/{quote(path.text, safe=_KEPT)}"
+            body["@iot.nextLink"] = base + _query(options.given) + _text_of_token(token)
         rows = rows[:limit]
-        records = [form.record(row, self.root) for row in rows]
+        records = form.records(rows, self.root)
         yield from self.expand(form, rows, records, expansions)
         body["value"] = records
         return encode(body)
@@ -218,7 +222,7 @@ class _Reading:
         expansions = _expansions(options)
         form = shape(path.entity, (("@iot.selfLink",),) if path.ref else options.select, tuple(expansions))
         row = yield from self.one(path, form.columns)
-        records = [form.record(row, self.root)]
+        records = form.records([row], self.root)
         yield from self.expand(form, [tuple(row)], records, expansions)
         return encode(records[0])
 
@@ -227,7 +231,7 @@ class _Reading:
         yield from self.prepare(path.entity, options)
         form = shape(path.entity, options.select)
         row = yield from self.one(path, form.columns)
-        record = form.record(row, self.root)
+        (record,) = form.records([row], self.root)
         value = record.get(path.property_name)
         if value is None:
             return b""
@@ -261,9 +265,9 @@ class _Reading:
         wanted = sorted({key for key in keys if key is not None})
         found: dict[int, Record] = {}
         if wanted:
-            statement = statements.related_to_one(form.entity, wanted, form.columns, options.filter, self.access)
+            statement = expansions_of.related_to_one(form.entity, wanted, form.columns, options.filter, self.access)
             rows = [row[1:] for row in (yield statement)]
-            related = [form.record(row, self.root) for row in rows]
+            related = form.records(rows, self.root)
             yield from self.expand(form, rows, related, inner)
             found = {row[0]: record for row, record in zip(rows, related, strict=True)}
         for key, record in zip(keys, records, strict=True):
@@ -288,7 +292,7 @@ class _Reading:
         if entity.name == "Datastream" and _is_newest(name, options):
             tainted = set(self.access.tainted)
             fast, slow = [key for key in parents if key not in tainted], [key for key in parents if key in tainted]
-            statement = statements.newest_of_datastreams(fast, form.columns, self.access)
+            statement = expansions_of.newest_of_datastreams(fast, form.columns, self.access)
             for parent, *row in (yield statement) if fast else ():
                 cuts[parent] = (len(rows), len(rows) + 1)
                 rows.append(tuple(row))
@@ -296,7 +300,7 @@ class _Reading:
                     more[parent] = pack(row[-len(statement.keys) :])
         if slow:
             try:
-                statement = statements.related_to_many(
+                statement = expansions_of.related_to_many(
                     entity, navigation, slow, _selection(form, options, limit), self.access
                 )
             except ValueError:
@@ -308,18 +312,18 @@ class _Reading:
                     rows.append(tuple(row))
                 elif limit:
                     more[parent] = pack(rows[end - 1][-len(statement.keys) :])
-        related = [form.record(row, self.root) for row in rows]
+        related = form.records(rows, self.root)
         yield from self.expand(form, rows, related, inner)
         counts: dict[int, int] = {}
         if options.count:
-            counted = yield statements.count_related(entity, navigation, parents, options.filter, self.access)
+            counted = yield expansions_of.count_related(entity, navigation, parents, options.filter, self.access)
             counts = dict(counted)
+        base, query = f"{self.root}/{entity.set_name}(", f")/{name}{_query(options.given)}"
         for parent, record in zip(parents, records, strict=True):
             if options.count:
                 record[f"{name}@iot.count"] = counts.get(parent, 0)
             if parent in more:
-                base = f"{self.root}/{entity.set_name}({parent})/{name}"
-                record[f"{name}@iot.nextLink"] = _address(base, options.given, more[parent])
+                record[f"{name}@iot.nextLink"] = f"{base}{parent}{query}{_text_of_token(more[parent])}"
             begin, end = cuts.get(parent, (0, 0))
             record[name] = related[begin:end]
 

@@ -19,6 +19,8 @@ Record = dict[str, Any]
 Row = Sequence[Any]
 
 _JSON = frozenset({ValueType.JSON, ValueType.GEOMETRY})
+_TEXT, _TIME, _RESULT = ValueType.TEXT, ValueType.TIME, ValueType.RESULT
+_ONLY_IN_MORE = frozenset({"resultQuality", "parameters", "validTime"})
 _IN_MORE = {"resultQuality": "quality", "parameters": "parameters"}
 _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
@@ -56,42 +58,42 @@ class Shape:
     entity: EntityType
     columns: tuple[str, ...]
     positions: dict[str, int]
-    fields: tuple[str, ...]
+    fields: tuple[tuple[str, int, ValueType], ...]  # name, position in the row
     parts: tuple[tuple[str, ...], ...]  # keys inside JSON properties
-    links: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]  # name of the member, end of the address
     shows_id: bool
     shows_self: bool
 
-    def address(self, root: str, key: int) -> str:
-        return f"{root}/{self.entity.set_name}({key})"
-
-    def record(self, row: Row, root: str) -> Record:
-        address = f"{root}/{self.entity.set_name}({row[0]})"
-        out: Record = {}
-        if self.shows_id:
-            out["@iot.id"] = row[0]
-        if self.shows_self:
-            out["@iot.selfLink"] = address
-        if self.entity.name == "Observation":
-            self._observation(out, row)
-        else:
-            self._fields(out, row)
-        for name in self.links:
-            out[f"{name}@iot.navigationLink"] = f"{address}/{name}"
-        return out
+    def records(self, rows: Sequence[Row], root: str) -> list[Record]:
+        base = f"{root}/{self.entity.set_name}("
+        fill = self._observation if self.entity.name == "Observation" else self._fields
+        found: list[Record] = []
+        for row in rows:
+            out: Record = {}
+            if self.shows_id:
+                out["@iot.id"] = row[0]
+            if self.links or self.shows_self:
+                address = f"{base}{row[0]})"
+                if self.shows_self:
+                    out["@iot.selfLink"] = address
+                fill(out, row)
+                for name, end in self.links:
+                    out[name] = address + end
+            else:
+                fill(out, row)
+            found.append(out)
+        return found
 
     def _fields(self, out: Record, row: Row) -> None:
-        for name in self.fields:
-            at = self.positions[name]
+        for name, at, kind in self.fields:
             value = row[at]
             if value is None:
                 continue
-            kind = self.entity.properties[name].type
-            if kind is ValueType.TEXT:
+            if kind is _TEXT:
                 out[name] = value
             elif kind in _JSON:
                 out[name] = msgspec.Raw(value)
-            elif kind is ValueType.TIME:
+            elif kind is _TIME:
                 out[name] = format_time(Interval(value, row[at + 1] or value))
             else:
                 out[name] = _instant(value)
@@ -100,27 +102,30 @@ class Shape:
                 _place(out, (name, *keys), _dig(_decode(text), tuple(keys)))
 
     def _observation(self, out: Record, row: Row) -> None:
-        positions = self.positions
-        text = row[positions[MORE]] if MORE in positions else None
-        more: Record = {} if text is None else _decode(text)
-        for name in self.fields:
-            if name == "phenomenonTime":
-                start = row[positions[name]]
-                out[name] = _ended(start, more["end"]) if "end" in more else _instant(start)
-            elif name == "result":
+        at_more = self.positions.get(MORE, -1)
+        text = row[at_more] if at_more >= 0 else None
+        more: Record = _NOTHING if text is None else _decode(text)
+        for name, at, kind in self.fields:
+            value = row[at]
+            if kind is _RESULT:
                 # Beside the number stands what a double cannot hold, such as a large whole number.
-                number = row[positions[name]]
-                out[name] = more.get("result") if number is None or "result" in more else plain_number(number)
+                out[name] = more.get("result") if value is None or "result" in more else plain_number(value)
+            elif name == "phenomenonTime":
+                out[name] = _ended(value, more["end"]) if "end" in more else _instant(value)
             elif name == "resultTime":
-                value = row[positions[name]]
                 out[name] = None if value is None else _instant(value)
+            elif more is _NOTHING:
+                continue
             elif name == "validTime":
                 if "valid_start" in more:
                     out[name] = _ended(parse_instant(more["valid_start"]), more["valid_end"])
-            elif (value := more.get(_IN_MORE[name])) is not None:
-                out[name] = value
+            elif (inner := more.get(_IN_MORE[name])) is not None:
+                out[name] = inner
         for name, *keys in self.parts:
             _place(out, (name, *keys), _dig(more.get(_IN_MORE.get(name, name)), tuple(keys)))
+
+
+_NOTHING: Record = {}
 
 
 def _place(out: Record, steps: tuple[str, ...], value: Any) -> None:
@@ -134,14 +139,8 @@ def _place(out: Record, steps: tuple[str, ...], value: Any) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _shape(
-    name: str,
-    select: tuple[tuple[str, ...], ...] | None,
-    expanded: tuple[str, ...],
-    keys: tuple[str, ...],
-    entity: "_Of",
-) -> Shape:
-    of = entity.entity
+def shape(of: EntityType, select: tuple[tuple[str, ...], ...] | None, expanded: tuple[str, ...] = ()) -> Shape:
+    """What to fetch and show, given `$select` and the relations that are expanded in place of their links."""
     names = [item for item in of.properties if item != "id"]
     parts: list[tuple[str, ...]] = []
     links = [item for item in of.navigations if item not in expanded]
@@ -152,39 +151,24 @@ def _shape(
         parts = [steps for steps in select if len(steps) > 1 and steps[0] not in chosen]
         links = [item for item in links if item in chosen]
         shows_id, shows_self = "@iot.id" in chosen, "@iot.selfLink" in chosen
-    wanted = [*names, *(steps[0] for steps in parts), *keys]
+    keys = [f"~{name}" for name in expanded if not of.navigations[name].many]
     columns, positions, at = ["id"], {"id": 0}, 1
-    for item in wanted:
-        column = item
-        if of.name == "Observation" and item in ("resultQuality", "parameters", "validTime"):
-            column = MORE
-        if column not in positions:
-            columns.append(column)
-            positions[column] = at
-            at += 2 if of.name == "Datastream" and column in ("phenomenonTime", "resultTime") else 1
-        if of.name == "Observation" and item in ("phenomenonTime", "result") and MORE not in positions:
-            columns.append(MORE)
-            positions[MORE] = at
-            at += 1
-    return Shape(of, tuple(columns), positions, tuple(names), tuple(parts), tuple(links), shows_id, shows_self)
-
-
-class _Of:
-    """An entity type as a key of the cache."""
-
-    __slots__ = ("entity",)
-
-    def __init__(self, entity: EntityType) -> None:
-        self.entity = entity
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Of) and other.entity is self.entity
-
-    def __hash__(self) -> int:
-        return hash(self.entity.name)
-
-
-def shape(entity: EntityType, select: tuple[tuple[str, ...], ...] | None, expanded: tuple[str, ...] = ()) -> Shape:
-    """What to fetch and show, given `$select` and the relations that are expanded in place of their links."""
-    keys = tuple(f"~{name}" for name in expanded if not entity.navigations[name].many)
-    return _shape(entity.name, select, expanded, keys, _Of(entity))
+    for item in [*names, *(steps[0] for steps in parts), *keys]:
+        column = MORE if of.name == "Observation" and item in _ONLY_IN_MORE else item
+        needed = [column, MORE] if of.name == "Observation" and item in ("phenomenonTime", "result") else [column]
+        for name in needed:
+            if name not in positions:
+                columns.append(name)
+                positions[name] = at
+                at += 2 if of.name == "Datastream" and name in ("phenomenonTime", "resultTime") else 1
+        positions.setdefault(item, positions[column])
+    return Shape(
+        of,
+        tuple(columns),
+        positions,
+        tuple((name, positions[name], of.properties[name].type) for name in names),
+        tuple(parts),
+        tuple((f"{name}@iot.navigationLink", f"/{name}") for name in links),
+        shows_id,
+        shows_self,
+    )

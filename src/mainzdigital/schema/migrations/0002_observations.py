@@ -21,6 +21,18 @@ CREATE INDEX observation_id ON observation USING brin (id int8_minmax_multi_ops)
 -- Nearly empty: most observations have the feature of their datastream.
 CREATE INDEX observation_foi ON observation (foi_id, phenomenon_time) WHERE foi_id IS NOT NULL;
 
+-- While months are merged into a year (store.partitions_merge), a trigger notes what changes in them meanwhile.
+CREATE FUNCTION note_observation_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    EXECUTE format('INSERT INTO %I VALUES ($1, $2)', TG_ARGV[0]) USING OLD.datastream_id, OLD.phenomenon_time;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    EXECUTE format('INSERT INTO %I VALUES ($1, $2)', TG_ARGV[0]) USING NEW.datastream_id, NEW.phenomenon_time;
+  END IF;
+  RETURN NULL;
+END $$;
+
 -- The city's time zone, by which days are cut; store.zone changes it and marks what follows from it.
 CREATE FUNCTION city_zone() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 'Europe/Berlin';
 
@@ -109,6 +121,7 @@ DROP TABLE observation, observation_moved, datastream_latest, rollup_hour, rollu
            ingest_key, file_progress;
 DROP SEQUENCE observation_sequence;
 DROP FUNCTION city_zone();
+DROP FUNCTION note_observation_change();
 DROP INDEX location_box, feature_of_interest_box;
 """
 

@@ -50,7 +50,7 @@ def data(request: HttpRequest) -> JsonResponse:
     outline = cartography.outline(frame)
     response = JsonResponse(
         {
-            "bounds": frame.bounds,
+            "bounds": outline.geometry.bounds if outline else frame.bounds,
             "zone": frame.zone.key,
             "style": frame.map_style,
             "attribution": frame.map_attribution,

@@ -109,7 +109,7 @@ def stations(request: HttpRequest) -> HttpResponse:
         "map": cartography.drawing(placed) if view == "karte" else None,
         "without_place": found.total - len(placed) if view == "karte" else 0,
     }
-    fragment = request.headers.get("HX-Target") == "result"
+    context["fragment"] = fragment = request.headers.get("HX-Target") == "result"
     return render(request, "web/stations_result.html" if fragment else "web/stations.html", context)
 
 
