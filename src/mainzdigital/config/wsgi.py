@@ -10,6 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mainzdigital.config.django")
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from mainzdigital.kernel.errors import CityError
+
 _django = get_wsgi_application()
 _logger = logging.getLogger(__name__)
 
@@ -31,8 +33,10 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     environ["HTTP_HOST"] = environ.get("HTTP_X_FORWARDED_HOST", environ.get("HTTP_HOST", ""))
     try:
         return _django(environ, start_response)
+    except CityError as error:  # even the error page cannot be made, as without the front end
+        _logger.error("%s cannot be shown: %s; %s", environ["PATH_INFO"], error.message, error.remedy)
     except Exception:
         _logger.exception("fault in %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(_FAULT)))]
-        start_response("500 Internal Server Error", headers)
-        return [_FAULT]
+    headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(_FAULT)))]
+    start_response("500 Internal Server Error", headers)
+    return [_FAULT]
