@@ -10,11 +10,21 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from tests.house.city import city as running_city
 from tests.web import city as stations
 
+expect.set_options(timeout=60_000)  # the machine may be busy; nothing here measures speed
 _ARGUMENTS = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
     "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist",
@@ -127,7 +137,7 @@ def visit(chromium: Browser, problems: Problems) -> Iterator[Opener]:
             reduced_motion="reduce",
             accept_downloads=True,
         )
-        context.set_default_timeout(60_000)  # the machine may be busy; nothing here measures speed
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         problems.watch(page)
