@@ -89,3 +89,17 @@ def test_a_title_is_words(tmp_path: Path, title: str) -> None:
 def test_outside_a_source_tree_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no source tree"):
         new_module.write(name="trees", root=tmp_path)
+
+
+def test_the_command_writes_where_it_is_told(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from mainzdigital.config.commands import cli
+
+    (tmp_path / "src" / "mainzdigital" / "apps").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").touch()
+    done = CliRunner().invoke(cli, ["new-module", "trees", "--german", "Bäume", "--root", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    catalogue = tmp_path / "src/mainzdigital/apps/trees/locale/de/LC_MESSAGES/django.po"
+    assert str(catalogue) in done.output
+    assert 'msgstr "Bäume"' in catalogue.read_text("utf-8")

@@ -34,6 +34,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("make_ahead", "5 * * * *", "mainzdigital.store.maintenance:make_ahead"),
     Periodic("purge", "35 * * * *", "mainzdigital.store.maintenance:purge"),
     Periodic("deliver", "* * * * *", "mainzdigital.identity.outbox:deliver", takes_connection=False),
+    Periodic("forget_people", "20 3 * * *", "mainzdigital.identity.personal:purge", takes_connection=False),
 )
 
 

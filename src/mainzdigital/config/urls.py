@@ -7,6 +7,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from mainzdigital.config import registry
 from mainzdigital.identity.administration import site
 
+registry.collections()  # a fault in a module's register.py is told at start
+
 
 def _module_urls() -> list[URLResolver]:
     found: list[URLResolver] = []

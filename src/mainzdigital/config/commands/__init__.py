@@ -17,7 +17,7 @@ from mainzdigital.kernel.errors import CityError
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mainzdigital.config.django")
 
 # A word of Python cannot name a file of it.
-_FILES = {"import": "importing"}
+_FILES = {"import": "importing", "new-module": "new_module"}
 
 
 class _Commands(click.Group):
