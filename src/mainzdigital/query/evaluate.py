@@ -130,9 +130,7 @@ def _path(path: Path, choice: _Choice) -> object:
     target = resolve(choice.entity, path.steps, internal=True)
     depth = len(target.navigations)
     row = choice.chosen[path.steps[:depth]] if depth else choice.root
-    if row is None:
-        return None
-    value = row.get(target.attribute.name)
+    value = None if row is None else row.get(target.attribute.name)
     if target.keys or target.attribute.type in (ValueType.JSON, ValueType.RESULT):
         return Json(_dig(value, target.keys), exact=target.attribute.type is ValueType.RESULT and not target.keys)
     return value
