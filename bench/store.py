@@ -117,7 +117,7 @@ def single(dsn: str, datastreams: Sequence[int], after: datetime, count: int) ->
         return result
 
     async def grouped() -> Measured:
-        queue = GroupCommit(f"{dsn} application_name=bench", writers=2)
+        queue = GroupCommit(f"{dsn} application_name=bench")
         await asyncio.gather(*(queue.submit(NewObservation(one, after, 1.0)) for one in datastreams[:8]))
         left = iter(range(count))
 

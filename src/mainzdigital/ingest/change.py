@@ -40,7 +40,7 @@ def update(connection: psycopg.Connection, observation_id: int, values: Mapping[
             raise InvalidInput(f"there is no feature of interest {new.foi_id}", where="FeatureOfInterest")
         new.id, new.seq = old.id, old.seq
         if (new.datastream_id, from_micros(new.time)) != (old.datastream_id, old.phenomenon_time):
-            there = observations.at(connection, [(new.datastream_id, from_micros(new.time))])
+            there = observations.at(connection, [(new.datastream_id, new.time)])
             if new.key is not None and any(row.key == new.key for row in there):
                 raise Conflict("an observation with the same key stands at that time", where="phenomenonTime")
             new.seq = max((row.seq for row in there), default=-1) + 1
@@ -120,14 +120,10 @@ def _follow(
     if not rows:
         return
     grid = zone.grid_of(zone.city_zone(connection))
-    hours = {
-        (row.datastream_id, from_micros(grid.start(to_micros(row.phenomenon_time))))
-        for row in rows
-        if row.number is not None
-    }
+    hours = {(row.datastream_id, grid.start(to_micros(row.phenomenon_time))) for row in rows if row.number is not None}
     rollups.recompute(connection, sorted(hours), emptied=True)
     datastreams = sorted({row.datastream_id for row in rows})
-    before = latest.read(connection, datastreams)
+    _, before = latest.lock(connection, datastreams)  # held already
     for datastream in datastreams:
         latest.refresh(
             connection, datastream, before.get(datastream),

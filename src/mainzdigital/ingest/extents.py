@@ -30,11 +30,9 @@ def follow_latest(
     for datastream, rows in groups.items():
         newest = max(rows, key=_place) if replaced else rows[-1]
         old = before.get(datastream)
-        time = from_micros(newest.time)
-        is_latest = old is None or (time, newest.seq) >= (old.time, old.seq)
         one = now[datastream] = _widen(datastream, rows, old)
-        if is_latest:
-            one.time, one.seq = time, newest.seq
+        if old is None or newest.time > old.time or (newest.time == old.time and newest.seq >= old.seq):
+            one.time, one.seq = newest.time, newest.seq
             moved.append(one)
         elif one != old:
             widened.append(one)
@@ -56,16 +54,18 @@ def _place(row: Prepared) -> tuple[int, int]:
 
 
 def _widen(datastream: int, rows: Sequence[Prepared], old: Latest | None) -> Latest:
-    least = min(map(_time, rows))
-    greatest = max(map(_end, rows))
-    intervals = any(map(_lasts, rows))
-    features = any(map(_foi, rows))
-    result_times = [time for time in map(_result_time, rows) if time is not None]
-    least_result = min(result_times, default=None)
-    greatest_result = max(result_times, default=None)
-    start, end = from_micros(least), from_micros(greatest)
-    result_start = None if least_result is None else from_micros(least_result)
-    result_end = None if greatest_result is None else from_micros(greatest_result)
+    result_start: int | None
+    result_end: int | None
+    if len(rows) == 1:
+        (row,) = rows
+        start, end = row.time, row.end
+        result_start = result_end = row.result_time
+        intervals, features = end != start, row.foi_id is not None
+    else:
+        start, end = min(map(_time, rows)), max(map(_end, rows))
+        result_times = [time for time in map(_result_time, rows) if time is not None]
+        result_start, result_end = min(result_times, default=None), max(result_times, default=None)
+        intervals, features = any(map(_lasts, rows)), any(map(_foi, rows))
     if old is None:
         return Latest(datastream, start, 0, start, end, result_start, result_end, intervals, features)
     if result_start is None or (old.result_start is not None and old.result_start < result_start):

@@ -9,7 +9,7 @@ from mainzdigital.ingest.rows import Prepared
 from mainzdigital.kernel.time import format_instant
 from mainzdigital.store import changes, rollups, zone
 from mainzdigital.store.latest import Latest
-from mainzdigital.store.observations import Row, from_micros, to_micros
+from mainzdigital.store.observations import Row, from_micros
 from mainzdigital.store.rollups import WholeRow
 from mainzdigital.store.zone import HOUR, HourGrid
 
@@ -58,7 +58,7 @@ def _follow_rollups(
     believe: bool,
 ) -> None:
     grid = zone.grid_of(zone.city_zone(connection))
-    old: _Old = {one.datastream_id: (to_micros(one.phenomenon_start), to_micros(one.time)) for one in before.values()}
+    old: _Old = {one.datastream_id: (one.phenomenon_start, one.time) for one in before.values()}
     whole: list[WholeRow] = []
     partial: dict[tuple[int, int], int] = {}
     for row in hours_of(fresh, grid):
@@ -74,12 +74,7 @@ def _follow_rollups(
             emptied = emptied or now.number is None
     rollups.copy(connection, "hour", whole)
     touched = sorted(partial)
-    rollups.recompute(
-        connection,
-        [(datastream, from_micros(start)) for datastream, start in touched],
-        [partial[hour] for hour in touched],
-        emptied=emptied,
-    )
+    rollups.recompute(connection, touched, [partial[hour] for hour in touched], emptied=emptied)
     _follow_days(connection, whole, {(datastream, grid.day(start)[0]) for datastream, start in touched}, old, grid)
 
 
@@ -141,6 +136,6 @@ def _follow_days(
                 whole.append((datastream, start, count, total, least, greatest, last))
             else:
                 done.add((datastream, start))
-                partial.append((datastream, from_micros(hour)))
+                partial.append((datastream, hour))
     rollups.copy(connection, "day", whole)
     rollups.recompute_days(connection, partial)

@@ -22,10 +22,11 @@ _Pending = tuple[NewObservation, "asyncio.Future[int]"]
 class GroupCommit:
     """Takes single observations on an event loop and writes them in threads of its own, hashed by datastream.
 
-    The next commit begins when the last one ends. `capacity` bounds what waits: beyond it `submit` refuses.
+    The next commit begins when the last one ends. `capacity` bounds what waits: beyond it `submit` refuses. One writer
+    makes larger groups, which cost less each; two use a second core of the database.
     """
 
-    def __init__(self, dsn: str, *, writers: int = 2, capacity: int = 20_000, largest: int = 2_000) -> None:
+    def __init__(self, dsn: str, *, writers: int = 1, capacity: int = 20_000, largest: int = 2_000) -> None:
         self._dsn = dsn
         self._capacity = capacity // writers
         self._largest = largest

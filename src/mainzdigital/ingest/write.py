@@ -215,7 +215,7 @@ def _rows_there(
     if before is None:
         places = [(row.datastream_id, row.time) for row in rows]
     else:
-        extents = {one.datastream_id: (to_micros(one.phenomenon_start), to_micros(one.time)) for one in before.values()}
+        extents = {one.datastream_id: (one.phenomenon_start, one.time) for one in before.values()}
         nowhere = (0, -1)
         places = []
         for row in rows:
@@ -223,6 +223,6 @@ def _rows_there(
             if start <= row.time <= end:
                 places.append((row.datastream_id, row.time))
     there: dict[tuple[int, int], list[Row]] = {}
-    for one in observations.at(connection, [(datastream, from_micros(time)) for datastream, time in places]):
+    for one in observations.at(connection, places):
         there.setdefault((one.datastream_id, to_micros(one.phenomenon_time)), []).append(one)
     return there

@@ -8,6 +8,7 @@ from typing import Literal
 import psycopg
 from psycopg.types.json import Jsonb
 
+from mainzdigital.store.arrays import BigInts
 from mainzdigital.store.statements import statement
 
 CHANNEL = "city_change"
@@ -58,7 +59,7 @@ def record(
     """Write one entry and notify on commit."""
     connection.execute(
         _RECORD.sql,
-        {"kind": kind, "entity": entity, "ids": list(ids), "details": None if details is None else Jsonb(details)},
+        {"kind": kind, "entity": entity, "ids": BigInts(ids), "details": None if details is None else Jsonb(details)},
     )
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 import psycopg
 
-from mainzdigital.store.observations import LOCK, Row
-from mainzdigital.store.statements import statement
+from mainzdigital.store.arrays import Booleans, Ints, SmallInts, Times, micros_cursor
+from mainzdigital.store.observations import LOCK, Row, from_micros, to_micros
+from mainzdigital.store.statements import Statement, statement
 
 _READ = statement(
     "latest.read",
@@ -83,21 +84,24 @@ _DELETE = statement("latest.delete", "DELETE FROM datastream_latest WHERE datast
 
 @dataclass(slots=True)
 class Latest:
-    """Where the newest observation of a datastream stands (greatest phenomenon time, then seq), and the extents."""
+    """Where the newest observation of a datastream stands (greatest phenomenon time, then seq), and the extents.
+
+    Times in microseconds since 2000.
+    """
 
     datastream_id: int
-    time: datetime
+    time: int
     seq: int
-    phenomenon_start: datetime
-    phenomenon_end: datetime
-    result_start: datetime | None
-    result_end: datetime | None
+    phenomenon_start: int
+    phenomenon_end: int
+    result_start: int | None
+    result_end: int | None
     intervals: bool
     features: bool
 
 
 def read(connection: psycopg.Connection, datastreams: Sequence[int]) -> dict[int, Latest]:
-    rows = connection.execute(_READ.sql, {"datastreams": list(datastreams)}, binary=True).fetchall()
+    rows = connection.execute(_READ.sql, {"datastreams": Ints(list(datastreams))}, binary=True).fetchall()
     return {row[0]: Latest(*row) for row in rows}
 
 
@@ -105,22 +109,22 @@ def lock(connection: psycopg.Connection, datastreams: Collection[int]) -> tuple[
     """Lock datastreams (store.observations) and read what is latest there; asked together where there is a pipeline."""
     if not datastreams:
         return set(), {}
-    parameters = {"datastreams": sorted(datastreams)}
+    parameters = {"datastreams": Ints(sorted(datastreams))}
     locked = connection.execute(LOCK.sql, parameters, binary=True)
     # A statement of its own: it sees what those who held the lock before have committed.
-    found = connection.execute(_READ.sql, parameters, binary=True)
+    found = micros_cursor(connection).execute(_READ.sql, parameters, binary=True)
     return {row[0] for row in locked.fetchall()}, {row[0]: Latest(*row) for row in found.fetchall()}
 
 
 def _columns(items: Sequence[Latest]) -> dict[str, object]:
     return {
-        "datastreams": [item.datastream_id for item in items],
-        "p_starts": [item.phenomenon_start for item in items],
-        "p_ends": [item.phenomenon_end for item in items],
-        "r_starts": [item.result_start for item in items],
-        "r_ends": [item.result_end for item in items],
-        "intervals": [item.intervals for item in items],
-        "features": [item.features for item in items],
+        "datastreams": Ints([item.datastream_id for item in items]),
+        "p_starts": Times([item.phenomenon_start for item in items]),
+        "p_ends": Times([item.phenomenon_end for item in items]),
+        "r_starts": Times([item.result_start for item in items]),
+        "r_ends": Times([item.result_end for item in items]),
+        "intervals": Booleans([item.intervals for item in items]),
+        "features": Booleans([item.features for item in items]),
     }
 
 
@@ -130,7 +134,8 @@ def save(connection: psycopg.Connection, items: Sequence[Latest]) -> None:
         return
     times = [item.time for item in items]
     parameters = _columns(items) | {
-        "times": times, "seqs": [item.seq for item in items], "start": min(times), "end": max(times),
+        "times": Times(times), "seqs": SmallInts([item.seq for item in items]),
+        "start": from_micros(min(times)), "end": from_micros(max(times)),
     }  # fmt: skip
     connection.execute(_SAVE.sql, parameters, prepare=False)
 
@@ -147,34 +152,40 @@ def refresh(
 ) -> None:  # fmt: skip
     """Find latest value and extents anew after rows went and came. Scans only where an extreme may have gone."""
     parameters = {"datastream": datastream}
-    newest = connection.execute(_NEWEST.sql, parameters).fetchone()
+
+    def ask(question: Statement) -> tuple[Any, ...] | None:
+        return micros_cursor(connection).execute(question.sql, parameters, binary=True).fetchone()
+
+    newest = ask(_NEWEST)
     if newest is None:
         delete(connection, [datastream])
         return
-    start = min([row.phenomenon_time for row in come] + ([old.phenomenon_start] if old else []))
-    end = max([row.end for row in come] + ([old.phenomenon_end] if old else []))
-    results = {row.result_time for row in come} | ({old.result_start, old.result_end} if old else set())
-    known_results = sorted(time for time in results if time is not None)
-    result_start, result_end = (known_results[0], known_results[-1]) if known_results else (None, None)
+    start = min([to_micros(row.phenomenon_time) for row in come] + ([old.phenomenon_start] if old else []))
+    end = max([to_micros(row.end) for row in come] + ([old.phenomenon_end] if old else []))
+    result_times = [to_micros(row.result_time) for row in come if row.result_time is not None]
+    if old is not None:
+        result_times += [time for time in (old.result_start, old.result_end) if time is not None]
+    result_start, result_end = min(result_times, default=None), max(result_times, default=None)
     intervals = any("end" in (row.more or ()) for row in come) or (old is not None and old.intervals)
     features = any(row.foi_id is not None for row in come) or (old is not None and old.features)
-    if any(row.phenomenon_time <= start for row in gone):
-        oldest = connection.execute(_OLDEST.sql, parameters).fetchone()
+    if any(to_micros(row.phenomenon_time) <= start for row in gone):
+        oldest = ask(_OLDEST)
         assert oldest is not None
         start = oldest[0]
-    if any(row.end >= end for row in gone):
+    if any(to_micros(row.end) >= end for row in gone):
         end = newest[0]
         if intervals:
-            row = connection.execute(_LAST_END.sql, parameters).fetchone()
-            assert row is not None
-            end = max(end, row[0] or end)
-    if any(row.result_time is not None and row.result_time in (result_start, result_end) for row in gone):
-        row = connection.execute(_RESULT_EXTENT.sql, parameters).fetchone()
-        assert row is not None
-        result_start, result_end = row
+            last = ask(_LAST_END)
+            assert last is not None
+            end = end if last[0] is None else max(end, last[0])
+    gone_results = {to_micros(row.result_time) for row in gone if row.result_time is not None}
+    if gone_results & {result_start, result_end}:
+        extent = ask(_RESULT_EXTENT)
+        assert extent is not None
+        result_start, result_end = extent
     one = Latest(datastream, newest[0], newest[1], start, end, result_start, result_end, intervals, features)
     save(connection, [one])
 
 
 def delete(connection: psycopg.Connection, datastreams: Iterable[int]) -> None:
-    connection.execute(_DELETE.sql, {"datastreams": list(datastreams)})
+    connection.execute(_DELETE.sql, {"datastreams": Ints(list(datastreams))})

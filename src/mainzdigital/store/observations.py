@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from mainzdigital.store import ids
+from mainzdigital.store.arrays import BigInts, Floats, Ints, SmallInts, Texts, Times
 from mainzdigital.store.statements import statement
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's; timestamps are microseconds since then
@@ -165,14 +166,14 @@ def lock_features(connection: psycopg.Connection, features: Sequence[int]) -> se
     return {row[0] for row in rows}
 
 
-def at(connection: psycopg.Connection, places: Sequence[tuple[int, datetime]]) -> list[Row]:
-    """All rows at the given datastreams and instants."""
+def at(connection: psycopg.Connection, places: Sequence[tuple[int, int]]) -> list[Row]:
+    """All rows at the given datastreams and instants (microseconds since 2000)."""
     if not places:
         return []
     times = [time for _, time in places]
     parameters = {
-        "datastreams": [datastream for datastream, _ in places], "times": times,
-        "start": min(times), "end": max(times),
+        "datastreams": Ints([datastream for datastream, _ in places]), "times": Times(times),
+        "start": from_micros(min(times)), "end": from_micros(max(times)),
     }  # fmt: skip
     rows = connection.execute(_AT.sql, parameters, prepare=False, binary=True).fetchall()
     return [Row(*row) for row in rows]
@@ -190,7 +191,7 @@ def find(connection: psycopg.Connection, wanted: Sequence[int]) -> dict[int, Row
     result = {row.id: row for row in found}
     if missing := [one for one in wanted if one not in result]:
         moved = connection.execute(_MOVED.sql, {"ids": missing}).fetchall()
-        places = {(datastream, time) for _, datastream, time in moved}
+        places = {(datastream, to_micros(time)) for _, datastream, time in moved}
         sought = {one for one, _, _ in moved}
         result |= {row.id: row for row in at(connection, list(places)) if row.id in sought}
     return result
@@ -241,18 +242,18 @@ def copy(connection: psycopg.Connection, rows: Iterable[CopyRow]) -> None:
 
 
 def _arrays(rows: Sequence[CopyRow]) -> dict[str, object]:
-    times = [from_micros(row[1]) for row in rows]
+    observation_ids, times, numbers, result_times, datastreams, features, seqs, mores = zip(*rows, strict=True)
     return {
-        "ids": [row[0] for row in rows],
-        "datastreams": [row[4] for row in rows],
-        "times": times,
-        "seqs": [row[6] for row in rows],
-        "numbers": [row[2] for row in rows],
-        "result_times": [None if row[3] is None else from_micros(row[3]) for row in rows],
-        "features": [row[5] for row in rows],
-        "mores": [None if row[7] is None else row[7].decode() for row in rows],
-        "start": min(times),
-        "end": max(times),
+        "ids": BigInts(observation_ids),
+        "datastreams": Ints(datastreams),
+        "times": Times(times),
+        "seqs": SmallInts(seqs),
+        "numbers": Floats(numbers),
+        "result_times": Times(result_times),
+        "features": Ints(features),
+        "mores": Texts(mores),
+        "start": from_micros(min(times)),
+        "end": from_micros(max(times)),
     }
 
 

@@ -7,18 +7,20 @@ from rollups reads the rows of those hours instead.
 
 import struct
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal, LiteralString
 
 import psycopg
 
-from mainzdigital.store.observations import BINARY_END, BINARY_HEADER
+from mainzdigital.store.arrays import Ints, Times, micros_cursor
+from mainzdigital.store.observations import BINARY_END, BINARY_HEADER, from_micros
 from mainzdigital.store.statements import statement
 
 # A write may make us read this many rows of an hour, and this many more for each row it brings.
 READ_ANYWAY = 120
 READ_PER_ROW = 8
-Hour = tuple[int, datetime]  # datastream, start of the hour
+_ALL = 2**31 - 1
+Hour = tuple[int, int]  # datastream, start of the hour in microseconds since 2000
 
 # datastream, start (µs since 2000), count, sum, min, max, last: as PostgreSQL's binary COPY has them
 WholeRow = tuple[int, int, int, float, float, float, float]
@@ -128,6 +130,10 @@ _DELETE = (
 )
 
 
+def _arrays(hours: Sequence[Hour]) -> dict[str, object]:
+    return {"datastreams": Ints([one for one, _ in hours]), "buckets": Times([start for _, start in hours])}
+
+
 def recompute(
     connection: psycopg.Connection,
     hours: Sequence[Hour],
@@ -143,15 +149,12 @@ def recompute(
     if not hours:
         return
     buckets = [bucket for _, bucket in hours]
-    parameters = {
-        "datastreams": [datastream for datastream, _ in hours],
-        "buckets": buckets,
-        "allowed": [2**31 - 1] * len(hours)
-        if written is None
-        else [min(READ_ANYWAY + READ_PER_ROW * count, 2**31 - 1) for count in written],
+    allowed = [_ALL] * len(hours) if written is None else [READ_ANYWAY + READ_PER_ROW * count for count in written]
+    parameters = _arrays(hours) | {
+        "allowed": Ints(allowed),
         # So that the plan is made for the partitions touched and no others; therefore not prepared either.
-        "start": min(buckets),
-        "end": max(buckets) + timedelta(hours=1),
+        "start": from_micros(min(buckets)),
+        "end": from_micros(max(buckets)) + timedelta(hours=1),
     }
     connection.execute(_HOURS.sql, parameters, prepare=False)
     if emptied:
@@ -179,15 +182,15 @@ def copy(connection: psycopg.Connection, unit: Literal["hour", "day"], rows: Seq
 def recompute_days(connection: psycopg.Connection, hours: Sequence[Hour]) -> None:
     """Recompute the days that the hours belong to, from hours."""
     if hours:
-        connection.execute(_DAYS.sql, {"datastreams": [d for d, _ in hours], "buckets": [b for _, b in hours]})
+        connection.execute(_DAYS.sql, _arrays(hours))
 
 
 def stale(connection: psycopg.Connection, *, limit: int) -> list[Hour]:
-    return list(connection.execute(_STALE.sql, {"limit": limit}).fetchall())
+    return micros_cursor(connection).execute(_STALE.sql, {"limit": limit}, binary=True).fetchall()
 
 
 def repaired(connection: psycopg.Connection, hours: Sequence[Hour]) -> None:
-    connection.execute(_REPAIRED.sql, {"datastreams": [d for d, _ in hours], "buckets": [b for _, b in hours]})
+    connection.execute(_REPAIRED.sql, _arrays(hours))
 
 
 def rebuild(connection: psycopg.Connection) -> None:
@@ -200,4 +203,4 @@ def rebuild(connection: psycopg.Connection) -> None:
 def delete(connection: psycopg.Connection, datastreams: Sequence[int]) -> None:
     """Drop all rollups of datastreams."""
     for one in _DELETE:
-        connection.execute(one.sql, {"datastreams": list(datastreams)})
+        connection.execute(one.sql, {"datastreams": Ints(datastreams)})
