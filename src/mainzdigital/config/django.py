@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",  # the sign-in library's page of sessions
     "procrastinate.contrib.django",
 ]
 MIDDLEWARE = [
