@@ -167,6 +167,15 @@ def code(secret: str) -> str:
     return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
 
 
+def give_code(client: Client, url: str, secret: str) -> str:
+    """Give the code of now, and the next one if the half minute ended on the way; the code that was taken."""
+    for given in (code(secret), ""):
+        last = given or code(secret)
+        if client.post(url, {"code": last}).status_code == 302:
+            return last
+    raise AssertionError("neither code was taken")
+
+
 def test_the_second_factor_is_asked_for_and_its_seed_encrypted(account: Account) -> None:
     secret = generate_totp_secret()
     TOTP.activate(account, secret)
@@ -177,11 +186,11 @@ def test_the_second_factor_is_asked_for_and_its_seed_encrypted(account: Account)
     assert reads(client) is None
     assert client.post("/konto/2fa/authenticate/", {"code": "000000"}).status_code == 200
     assert client.get("/konto/").status_code == 302
-    assert client.post("/konto/2fa/authenticate/", {"code": code(secret)}).status_code == 302
+    once = give_code(client, "/konto/2fa/authenticate/", secret)
     assert client.get("/konto/").status_code == 200
     again = Client()
     sign_in(again)
-    assert again.post("/konto/2fa/authenticate/", {"code": code(secret)}).status_code == 200  # a code works once
+    assert again.post("/konto/2fa/authenticate/", {"code": once}).status_code == 200  # a code works once
 
 
 def test_setting_up_a_second_factor_by_its_pages(account: Account) -> None:
@@ -190,7 +199,7 @@ def test_setting_up_a_second_factor_by_its_pages(account: Account) -> None:
     page = client.get("/konto/2fa/totp/activate/").content.decode()
     secret = re.search(r'value="([A-Z2-7]{32})"', page)
     assert secret, page
-    assert client.post("/konto/2fa/totp/activate/", {"code": code(secret[1])}).status_code == 302
+    give_code(client, "/konto/2fa/totp/activate/", secret[1])
     assert "second_factor" in kinds()
     assert client.get("/konto/2fa/recovery-codes/").status_code == 200
 
