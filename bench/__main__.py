@@ -20,7 +20,7 @@ def calls(datastream: int, scale: float) -> list[http.Call]:
         return max(int(count * scale), 10)
 
     latest = "$expand=Observations($top=1;$orderby=phenomenonTime desc)"
-    one = b'{"phenomenonTime": "2026-06-01T00:00:00Z", "result": 21.5}'
+    one = b'{"result": 21.5}'
     return [
         http.Call(
             "POST one observation, 64 connections", f"{ROOT}/Datastreams({datastream})/Observations",

@@ -39,6 +39,19 @@ def test_the_same_key_is_one_observation(conn: psycopg.Connection) -> None:
     assert elsewhere.written == 1
 
 
+def test_an_instant_has_room_for_many_observations_but_not_for_all(conn: psycopg.Connection) -> None:
+    (one,) = make_datastreams(conn, 1)
+    for part in (30_000, 2_767):
+        result = write(conn, Batch([NewObservation(one, T, float(n)) for n in range(part)]))
+        assert (result.written, result.rejected) == (part, [])
+    write(conn, Batch([NewObservation(one, T + timedelta(hours=2), 0.0)]))
+    full = write(conn, Batch([NewObservation(one, T, 1.0), NewObservation(one, T, 2.0), NewObservation(one, T, 3.0)]))
+    assert full.written == 1
+    assert [(error.index, error.where) for error in full.rejected] == [(1, "phenomenonTime"), (2, "phenomenonTime")]
+    maintenance.repair_rollups(conn)
+    assert_consistent(conn)
+
+
 def test_replace_changes_results_and_keeps_ids(conn: psycopg.Connection) -> None:
     (one,) = make_datastreams(conn, 1)
     first = write(

@@ -24,8 +24,16 @@ def columns(row: Prepared) -> CopyRow:
     return row.id, row.time, row.number, row.result_time, row.datastream_id, row.foi_id, row.seq, row.more
 
 
-def resolve(rows: Sequence[Prepared], there: dict[tuple[int, int], list[Row]], *, replace: bool) -> Resolved:
-    """Sort out rows ordered by datastream and time, given the rows that stand at the same instants.
+@dataclass(slots=True)
+class There:
+    """What stands at the places (datastream, time) of a batch: the highest seq, and the rows with the batch's keys."""
+
+    seqs: dict[tuple[int, int], int]
+    keyed: dict[tuple[int, int, str], Row]
+
+
+def resolve(rows: Sequence[Prepared], there: There, *, replace: bool) -> Resolved:
+    """Sort out rows ordered by datastream and time, given what stands at the same instants.
 
     Gives new rows their seq, and replacing rows the seq and id of what they replace.
     """
@@ -34,19 +42,17 @@ def resolve(rows: Sequence[Prepared], there: dict[tuple[int, int], list[Row]], *
     replacing: dict[int, tuple[Row, Prepared]] = {}
     datastream, time, seq = 0, 0, -1
     keys: dict[str, Prepared] = {}
-    here: dict[str, Row] = {}
+    seqs, keyed = there.seqs, there.keyed
     for row in rows:
         if row.time != time or row.datastream_id != datastream:
             datastream, time, seq = row.datastream_id, row.time, -1
-            if keys or here:
-                keys, here = {}, {}
-            if there and (standing := there.get((datastream, time))):
-                seq = max(one.seq for one in standing)
-                here = {one.key: one for one in standing if one.key is not None}
+            if keys:
+                keys = {}
+            if seqs:
+                seq = seqs.get((datastream, time), -1)
         key = row.key
         if key is not None:
-            if key in here:
-                old = here[key]
+            if keyed and (old := keyed.get((datastream, time, key))):
                 row.id, row.seq = old.id, old.seq
                 resolved.known.append(row)
                 replacing[old.id] = old, row

@@ -9,7 +9,7 @@ import psycopg
 
 from mainzdigital.ingest.batch import Batch, NewObservation, RowError, WriteResult
 from mainzdigital.ingest.follow import follow
-from mainzdigital.ingest.resolve import columns, resolve
+from mainzdigital.ingest.resolve import There, columns, resolve
 from mainzdigital.ingest.rows import Prepared, Rejected, prepare
 from mainzdigital.kernel.errors import Conflict
 from mainzdigital.store import idempotency, ids, latest, observations, partitions
@@ -177,7 +177,7 @@ def _put(
     work: _Work, *, copying: bool,
 ) -> None:  # fmt: skip
     result = work.result
-    resolved = resolve(rows, _rows_there(connection, rows, before), replace=batch.on_duplicate == "replace")
+    resolved = resolve(rows, _there(connection, rows, before), replace=batch.on_duplicate == "replace")
     sequence = ids.allocate(connection, len(resolved.fresh))
     months: dict[int, int] = {}
     for row, number in zip(resolved.fresh, sequence, strict=True):
@@ -208,21 +208,22 @@ def _put(
     result.duplicates += len(resolved.known) + len(resolved.same) - len(resolved.replaced)
 
 
-def _rows_there(
-    connection: psycopg.Connection, rows: list[Prepared], before: dict[int, latest.Latest] | None
-) -> dict[tuple[int, int], list[Row]]:
+def _there(connection: psycopg.Connection, rows: list[Prepared], before: dict[int, latest.Latest] | None) -> There:
     """What stands at the instants of the rows. Nothing stands outside the extent of a datastream (`before`)."""
-    if before is None:
-        places = [(row.datastream_id, row.time) for row in rows]
-    else:
+    late = rows
+    if before is not None:
         extents = {one.datastream_id: (one.phenomenon_start, one.time) for one in before.values()}
         nowhere = (0, -1)
-        places = []
+        late = []
         for row in rows:
             start, end = extents.get(row.datastream_id, nowhere)
             if start <= row.time <= end:
-                places.append((row.datastream_id, row.time))
-    there: dict[tuple[int, int], list[Row]] = {}
-    for one in observations.at(connection, places):
-        there.setdefault((one.datastream_id, to_micros(one.phenomenon_time)), []).append(one)
-    return there
+                late.append(row)
+    if not late:
+        return There({}, {})
+    seqs = observations.highest_seqs(connection, [(row.datastream_id, row.time) for row in late])
+    keyed = [(row, row.key) for row in late if row.key is not None and (row.datastream_id, row.time) in seqs]
+    found = observations.keyed_at(
+        connection, [(row.datastream_id, row.time) for row, _ in keyed], [key for _, key in keyed]
+    )
+    return There(seqs, {(one.datastream_id, to_micros(one.phenomenon_time), one.key or ""): one for one in found})

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from mainzdigital.store import ids
-from mainzdigital.store.arrays import BigInts, Floats, Ints, SmallInts, Texts, Times
+from mainzdigital.store.arrays import BigInts, Floats, Ints, SmallInts, Texts, Times, micros_cursor
 from mainzdigital.store.statements import statement
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's; timestamps are microseconds since then
@@ -33,6 +33,27 @@ _AT = statement(
     FROM (SELECT DISTINCT d, t FROM unnest(%(datastreams)b::int[], %(times)b::timestamptz[]) AS u(d, t)) AS i
     JOIN observation o ON o.datastream_id = i.d AND o.phenomenon_time = i.t
     WHERE o.phenomenon_time >= %(start)b::timestamptz AND o.phenomenon_time <= %(end)b::timestamptz
+    """,
+)
+_KEYED = statement(
+    "observations.keyed",
+    """
+    SELECT o.datastream_id, o.phenomenon_time, o.seq, o.id, o.number, o.result_time, o.foi_id, o.more
+    FROM (SELECT DISTINCT d, t, key FROM
+      unnest(%(datastreams)b::int[], %(times)b::timestamptz[], %(keys)b::text[]) AS u(d, t, key)) AS i
+    JOIN observation o ON o.datastream_id = i.d AND o.phenomenon_time = i.t AND o.more ->> 'key' = i.key
+    WHERE o.phenomenon_time >= %(start)b::timestamptz AND o.phenomenon_time <= %(end)b::timestamptz
+    """,
+)
+# One step into the index for each, however many stand there.
+_HIGHEST = statement(
+    "observations.highest",
+    """
+    SELECT i.d, i.t, (
+      SELECT o.seq FROM observation o WHERE o.datastream_id = i.d AND o.phenomenon_time = i.t
+        AND o.phenomenon_time >= %(start)b::timestamptz AND o.phenomenon_time <= %(end)b::timestamptz
+      ORDER BY o.seq DESC LIMIT 1
+    ) FROM (SELECT DISTINCT d, t FROM unnest(%(datastreams)b::int[], %(times)b::timestamptz[]) AS u(d, t)) AS i
     """,
 )
 _BY_ID = statement(
@@ -166,17 +187,37 @@ def lock_features(connection: psycopg.Connection, features: Sequence[int]) -> se
     return {row[0] for row in rows}
 
 
+def _places(places: Sequence[tuple[int, int]]) -> dict[str, object]:
+    times = [time for _, time in places]
+    return {
+        "datastreams": Ints([datastream for datastream, _ in places]), "times": Times(times),
+        "start": from_micros(min(times)), "end": from_micros(max(times)),
+    }  # fmt: skip
+
+
 def at(connection: psycopg.Connection, places: Sequence[tuple[int, int]]) -> list[Row]:
     """All rows at the given datastreams and instants (microseconds since 2000)."""
     if not places:
         return []
-    times = [time for _, time in places]
-    parameters = {
-        "datastreams": Ints([datastream for datastream, _ in places]), "times": Times(times),
-        "start": from_micros(min(times)), "end": from_micros(max(times)),
-    }  # fmt: skip
-    rows = connection.execute(_AT.sql, parameters, prepare=False, binary=True).fetchall()
+    rows = connection.execute(_AT.sql, _places(places), prepare=False, binary=True).fetchall()
     return [Row(*row) for row in rows]
+
+
+def keyed_at(connection: psycopg.Connection, places: Sequence[tuple[int, int]], keys: Sequence[str]) -> list[Row]:
+    """The rows that have the given key at the given place."""
+    if not places:
+        return []
+    parameters = _places(places) | {"keys": Texts([key.encode() for key in keys])}
+    rows = connection.execute(_KEYED.sql, parameters, prepare=False, binary=True).fetchall()
+    return [Row(*row) for row in rows]
+
+
+def highest_seqs(connection: psycopg.Connection, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """The highest seq at each place; absent where nothing stands."""
+    if not places:
+        return {}
+    rows = micros_cursor(connection).execute(_HIGHEST.sql, _places(places), prepare=False, binary=True).fetchall()
+    return {(datastream, time): seq for datastream, time, seq in rows if seq is not None}
 
 
 def find(connection: psycopg.Connection, wanted: Sequence[int]) -> dict[int, Row]:
