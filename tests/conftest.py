@@ -122,8 +122,8 @@ def empty_tables(connection: psycopg.Connection) -> None:
         for (name,) in filled:
             connection.execute(f'DELETE FROM "{name}"')
         connection.execute(
-            "SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences "
-            "WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename <> ALL (%s)",
+            "SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, start_value, false) "
+            "FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename <> ALL (%s)",
             # Blocks of observation ids are held by processes, which would give an id twice.
             [["observation_sequence", *(f"{name}_id_seq" for name in _KEPT)]],
         )

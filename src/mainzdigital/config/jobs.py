@@ -33,6 +33,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic("summarise", "*/10 * * * *", "mainzdigital.store.maintenance:summarise"),
     Periodic("make_ahead", "5 * * * *", "mainzdigital.store.maintenance:make_ahead"),
     Periodic("purge", "35 * * * *", "mainzdigital.store.maintenance:purge"),
+    Periodic("merge_old_months", "40 2 * * *", "mainzdigital.store.maintenance:merge_old_months"),
     Periodic("deliver", "* * * * *", "mainzdigital.identity.outbox:deliver", takes_connection=False),
     Periodic("forget_people", "20 3 * * *", "mainzdigital.identity.personal:purge", takes_connection=False),
 )

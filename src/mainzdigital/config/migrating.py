@@ -4,6 +4,8 @@ from mainzdigital.config import migrations
 from mainzdigital.config.exits import Misplaced
 from mainzdigital.config.report import Report
 from mainzdigital.config.settings import settings
+from mainzdigital.store.connect import connect
+from mainzdigital.store.zone import configure
 
 _LOCK = 0x6D61696E7A  # advisory lock of the database: hosts that start together migrate one after the other
 
@@ -32,12 +34,21 @@ def migrate(report: Report) -> int:
                     report.say(f"{len(plan)} migrations to apply", migrations=len(plan))
                 # Without any, too: after it permissions and roles are brought to what the modules declare.
                 call_command("migrate", verbosity=0, interactive=False)
+                _keep_zone(report)
                 migrations.note_current(settings())
                 return len(plan)
             finally:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
     except Error as error:
         raise Misplaced(f"the migration failed: {str(error).strip().splitlines()[0]}") from error
+
+
+def _keep_zone(report: Report) -> None:
+    """Hours and days are cut in the city's time zone, by every process alike: it stands in the database."""
+    city = settings()
+    with connect(city.dsn, name="zone", statement_seconds=None) as connection:
+        if configure(connection, city.city.zone):
+            report.say(f"days are those of {city.city.time_zone}", time_zone=city.city.time_zone)
 
 
 def refuse_newer(executor: "object") -> None:

@@ -56,7 +56,7 @@ def _mark(settings: Settings) -> Path:
 
 def _fingerprint(settings: Settings) -> str:
     # Declarations such as roles and permissions are written to the database after migrations, so any file counts.
-    told = [settings.dsn, *(f"{name} {version(name)}" for name in _OTHERS)]
+    told = [settings.dsn, settings.city.time_zone, *(f"{name} {version(name)}" for name in _OTHERS)]
     for file in sorted(_PACKAGE.glob("**/*.py")):
         state = file.stat()
         told.append(f"{file.relative_to(_PACKAGE)} {state.st_size} {state.st_mtime_ns}")
