@@ -36,7 +36,7 @@ def ask(conn: psycopg.Connection, entity: str, selection: Selection) -> list[tup
     return list(run(conn, plan()))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=_SLOW)
+@settings(max_examples=80, deadline=None, suppress_health_check=_SLOW)
 @given(data=st.data(), city=cities())
 def test_filters(city_db: psycopg.Connection, data: st.DataObject, city: City) -> None:
     city.insert(city_db)
@@ -49,7 +49,7 @@ def test_filters(city_db: psycopg.Connection, data: st.DataObject, city: City) -
         assert [row[0] for row in rows] == [row["id"] for row in tied(expected, name)], tree
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=_SLOW)
+@settings(max_examples=40, deadline=None, suppress_health_check=_SLOW)
 @given(data=st.data(), city=cities())
 def test_orders_and_pages(city_db: psycopg.Connection, data: st.DataObject, city: City) -> None:
     city.insert(city_db)

@@ -9,7 +9,7 @@ import pytest
 
 from mainzdigital.exchange.sensorthings.path import parse_path
 from mainzdigital.exchange.sensorthings.read import read, read_sync
-from mainzdigital.kernel.access import ANONYMOUS
+from mainzdigital.kernel.access import ANONYMOUS, Reader
 from mainzdigital.kernel.errors import InvalidInput, NotFound
 from mainzdigital.query.odata import QueryOptions, parse_options
 from tests.query.city import City, month_id
@@ -277,6 +277,44 @@ def test_what_is_hidden_is_as_good_as_deleted(get: Get) -> None:
         get(address)
         with pytest.raises(NotFound):
             get(address, ANONYMOUS)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "Things",
+        "Things?$count=true&$top=0",
+        "Sensors?$filter=Datastreams/name eq 'stream 3'",
+        "Sensors?$filter=endswith(concat(Datastreams/name,name),'3sensor')",  # two relations in one condition
+        "Sensors?$filter=Datastreams/Thing/id eq 2",
+        "Sensors(1)/Datastreams?$count=true",
+        "Sensors?$expand=Datastreams($count=true;$top=1;$orderby=name desc)",
+        "Sensors?$expand=Datastreams/Thing",
+        "ObservedProperties?$orderby=Datastreams/name desc",
+        "ObservedProperties?$orderby=Datastreams/Observations/result desc",
+        "Locations?$filter=Things/id ne null",
+        "Locations?$filter=Things/id gt id sub 1",
+        "FeaturesOfInterest(1)/Observations?$orderby=result desc",
+        "Observations?$filter=FeatureOfInterest/id eq 2",
+        "Datastreams(2)/Observations",
+        "Datastreams(2)/Observations?$count=true&$top=1&$select=result",
+        "Datastreams?$expand=Observations($count=true;$top=0)",
+        "Things(2)/name",
+        "Things(2)/Datastreams/$ref",
+        "Datastreams(1)/Sensor/Datastreams(3)/Observations",
+    ],
+)
+def test_every_way_to_what_is_hidden(get: Get, conn: psycopg.Connection, city: City, address: str) -> None:
+    def answer(reader: Reader) -> object:
+        try:
+            return get(address, reader)
+        except NotFound as error:
+            return error.message
+
+    everything, seen = answer(EVERYTHING), answer(ANONYMOUS)
+    city.without_hidden(frozenset({"open"})).insert(conn)
+    assert everything != seen
+    assert seen == answer(EVERYTHING)
 
 
 @pytest.mark.parametrize(
