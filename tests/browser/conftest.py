@@ -65,8 +65,9 @@ def portal() -> Iterator[Portal]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """While it lives, an event loop runs in this thread, which Django and asyncio.run would refuse to work beside."""
     names = (os.environ.get("MAINZDIGITAL_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
     program = next((path for name in names if name and (path := shutil.which(name))), None)
     if program is None:

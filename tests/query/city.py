@@ -10,6 +10,8 @@ import psycopg
 from hypothesis import strategies as st
 
 from mainzdigital.kernel.time import Interval, format_instant
+from mainzdigital.store import partitions
+from mainzdigital.store.ids import month_index
 
 Row = dict[str, Any]
 CLASSES = ("open", "internal", "restricted", "personal")
@@ -176,11 +178,12 @@ class City:
     def insert(self, conn: psycopg.Connection) -> None:
         """Replace the content of the database by this city."""
         with conn.transaction(), conn.cursor() as cursor:
-            tables = (
-                "historical_location_location, historical_location, thing_location, observation, observation_moved, "
-                "datastream_latest, datastream, thing, location, sensor, observed_property, feature_of_interest"
-            )
-            cursor.execute(f"TRUNCATE {tables} CASCADE")
+            for table in (
+                "historical_location_location", "historical_location", "thing_location", "observation",
+                "observation_moved", "datastream_latest", "datastream", "thing", "location", "sensor",
+                "observed_property", "feature_of_interest",
+            ):  # fmt: skip
+                cursor.execute(f"DELETE FROM {table}")  # of few rows; TRUNCATE would make every partition anew
             for table, rows, more in (
                 ("thing", self.things, {}),
                 ("location", self.locations, {"encoding_type": "encodingType", "location": "location"}),
@@ -216,9 +219,7 @@ class City:
             )
             rows = [observation_row(row) for row in self.observations]
             _insert(cursor, "observation", rows)
-            known = {name for (name,) in cursor.execute(_COLUMNS).fetchall()}
-            latest = latest_rows(self.observations, rows)
-            _insert(cursor, "datastream_latest", [{key: row[key] for key in row if key in known} for row in latest])
+            _insert(cursor, "datastream_latest", latest_rows(self.observations, rows))
 
 
 def ends(value: datetime | Interval) -> tuple[datetime, datetime]:
@@ -278,13 +279,13 @@ def latest_rows(observations: list[Row], rows: list[Row]) -> list[Row]:
                 "phenomenon_end": end,
                 "result_start": results and results.start,
                 "result_end": results and results.end,
-                "intervals": any(isinstance(row["phenomenonTime"], Interval) for row in observations),
+                "intervals": any("end" in (row["more"] or {}) for row in own),
+                "features": any(row["foi_id"] is not None for row in own),
             }
         )
     return found
 
 
-_COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'datastream_latest'"
 _JSON = {
     "properties",
     "location",
@@ -315,12 +316,10 @@ def month_id(time: datetime, number: int) -> int:
 
 
 def make_partitions(conn: psycopg.Connection) -> None:
-    """Partitions for TIMES."""
-    for begin, end in (("2024-01-01", "2024-02-01"), ("2024-02-01", "2024-03-01"), ("2025-01-01", "2026-01-01")):
-        name = f"observation_{begin[:7].replace('-', '_')}"
-        conn.execute(
-            f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF observation FOR VALUES FROM ('{begin}Z') TO ('{end}Z')"
-        )
+    """Partitions for January and February 2024 and for 2025, which is where TIMES and the examples lie."""
+    year = month_index(datetime(2025, 1, 1, tzinfo=UTC))
+    partitions.forget(conn)
+    partitions.ensure(conn, {year - 12, year - 11, *range(year, year + 12)})
 
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
