@@ -1,7 +1,7 @@
 """SensorThings API 1.1 (OGC 18-088) without a transport: paths, reading, writing, representations."""
 
 DEFAULT_TOP = 100  # entities of a page when the request does not say
-MAX_TOP = 1000  # entities of a page at most
+MAX_TOP = 10_000  # entities of a page at most
 MAX_EXPANDED = 100_000  # related entities of one level of $expand at most; the rest is behind @iot.nextLink
 
 # Classes and requirements of 18-088 that reading fulfils.
