@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mainzdigital.kernel.errors import InvalidInput
@@ -346,6 +346,8 @@ _bytes = st.binary(min_size=0, max_size=30)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(path=b" ", query=b" ", names=[])
+@example(path=b"\xc3\xa4#\x7f", query=b"a=\xe4&b=%41+c", names=[])
 @given(path=_bytes, query=_bytes, names=st.lists(st.tuples(st.binary(min_size=1, max_size=12), _bytes), max_size=4))
 def test_whatever_comes_is_one_request_or_a_refusal(tmp_path: Path, path: bytes, query: bytes, names: Headers) -> None:
     """A parser lets few of these through; the relay must not turn any of them into two requests or other headers."""

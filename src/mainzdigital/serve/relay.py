@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mutabl
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import yarl
@@ -34,6 +34,7 @@ _HOP_BY_HOP = frozenset(
 _OURS = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
                    "x-forwarded-prefix", "x-forwarded-server", "x-real-ip", "content-length"})  # fmt: skip
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_AS_IT_CAME = "!$&'()*+,;=:@/?%-._~[]{}|^`\"<>\\"
 _SLOWEST = 120  # seconds that web may be silent
 
 _PAGE = """<!doctype html>
@@ -133,8 +134,9 @@ class Relay:
     async def _pass(
         self, scope: _Scope, receive: _Receive, send: _Send, headers: CIMultiDict[str], length: int
     ) -> None:
-        path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
-        query = scope.get("query_string", b"").decode("latin-1")
+        # What no request line may hold, such as a space, is written as RFC 3986 asks; the rest stays as it came.
+        path = quote((scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0], safe=_AS_IT_CAME)
+        query = quote(scope.get("query_string", b""), safe=_AS_IT_CAME)
         head = scope["method"] == "HEAD"
         try:
             url = yarl.URL(f"http://web/{path.lstrip('/')}" + (f"?{query}" if query else ""), encoded=True)
