@@ -1,6 +1,7 @@
 """Granian, as the `api` and `web` processes use it: one log, a bounded drain, and an end with the supervisor."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -41,6 +42,10 @@ async def serve_api(settings: Settings, *, drain_seconds: float) -> None:
     )
     logging.getLogger("_granian").setLevel(logging.ERROR)
     stopping = asyncio.Event()
+    # What is loaded stays: the collector need not look at it again. Answers are many short-lived, acyclic objects.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
 from mainzdigital.kernel.errors import InvalidInput
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,14 +51,10 @@ def parse_time(text: str, *, where: str = "") -> datetime | Interval:
 
 def format_instant(value: datetime) -> str:
     """ISO 8601 in UTC with `Z`, milliseconds or microseconds only where they are not zero."""
-    value = value.astimezone(UTC)
-    if not value.microsecond:
-        text = value.isoformat(timespec="seconds")
-    elif value.microsecond % 1000:
-        text = value.isoformat(timespec="microseconds")
-    else:
-        text = value.isoformat(timespec="milliseconds")
-    return text[:-6] + "Z"
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    text = _encode(value)[1:-1].decode()  # ten times as fast as isoformat
+    return text if value.microsecond % 1000 or not value.microsecond else text[:-4] + "Z"
 
 
 def format_time(value: datetime | Interval) -> str:

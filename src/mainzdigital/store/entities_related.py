@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from mainzdigital.kernel.entities import EntityType, Navigation
 from mainzdigital.kernel.expression import Expression
+from mainzdigital.store.arrays import BigInts, Ints
 from mainzdigital.store.compile import Builder, Guard, Scope, Slot, predicate, visible
 from mainzdigital.store.compile_order import OrderKey
 from mainzdigital.store.entities_read import (
@@ -42,7 +43,7 @@ def related_to_one(
 ) -> Statement:
     """Entities by id, for relations to one; the first column is the id."""
     text = _related_to_one(target, tuple(columns), condition, access.guard, bool(access.tainted))
-    return text.fill(access, {"ids": list(ids)})
+    return text.fill(access, {"ids": (BigInts if target.name == "Observation" else Ints)(ids)})
 
 
 @lru_cache(maxsize=512)
@@ -54,7 +55,7 @@ def _related_to_many(
     conditions.add(related_condition(scope, navigation, f"{parent}.id"))
     inner, keys = select_from(scope, selection, conditions, one_datastream=entity.name == "Datastream")
     sql = (
-        f"SELECT {parent}.id, related.* FROM unnest({builder.bind(_PARENTS, 'int[]')}) AS {parent}(id) "
+        f"SELECT related.*, {parent}.id FROM unnest({builder.bind(_PARENTS, 'int[]')}) AS {parent}(id) "
         f"CROSS JOIN LATERAL ({inner}) AS related"
     )
     return finish(sql, builder, keys)
@@ -63,13 +64,13 @@ def _related_to_many(
 def related_to_many(
     entity: EntityType, navigation: Navigation, parents: Sequence[int], selection: Selection, access: Access
 ) -> Statement:
-    """The first `limit` related of each parent; the first column is the parent's id.
+    """The first `limit` related of each parent; the last column is the parent's id.
 
     On one node by LATERAL (12 ms for 5 of 400 streams, 650 ms by window function); Citus refuses it over distributed
     tables, there this function needs a second body.
     """
     text = _related_to_many(entity, navigation, selection, access.guard, bool(access.tainted))
-    return text.fill(access, {"parents": list(parents)})
+    return text.fill(access, {"parents": Ints(parents)})
 
 
 @lru_cache(maxsize=64)
@@ -82,15 +83,15 @@ def _newest_of_datastreams(columns: tuple[str, ...]) -> Text:
         OrderKey(f"{a}.seq", "bigint", descending=True, nullable=False),
     )
     sql = (
-        f"SELECT {a}.datastream_id, {columns_of(scope, [*columns, LATEST_ONLY], keys)} FROM {scope.source} "
+        f"SELECT {columns_of(scope, [*columns, LATEST_ONLY], keys)}, {a}.datastream_id FROM {scope.source} "
         f"WHERE {a}.datastream_id = ANY({builder.bind(_PARENTS, 'int[]')})"
     )
     return finish(sql, builder, keys)
 
 
 def newest_of_datastreams(parents: Sequence[int], columns: Sequence[str], access: Access) -> Statement:
-    """The newest observation of each datastream, none of whose observations is hidden; first column: datastream."""
-    return _newest_of_datastreams(tuple(columns)).fill(access, {"parents": list(parents)})
+    """The newest observation of each datastream, none of whose observations is hidden; last column: datastream."""
+    return _newest_of_datastreams(tuple(columns)).fill(access, {"parents": Ints(parents)})
 
 
 @lru_cache(maxsize=512)
@@ -116,4 +117,4 @@ def count_related(
 ) -> Statement:
     """(parent, how many related it has) for parents that have any."""
     text = _count_related(entity, navigation, condition, access.guard, bool(access.tainted))
-    return text.fill(access, {"parents": list(parents)})
+    return text.fill(access, {"parents": Ints(parents)})

@@ -36,7 +36,7 @@ def run(connection: psycopg.Connection[Any], plan: Plan[Answer]) -> Answer:
         try:
             statement = next(plan)
             while True:
-                cursor.execute(statement.sql, statement.values)
+                cursor.execute(statement.sql, statement.values, binary=True)
                 statement = plan.send(cursor.fetchall())
         except StopIteration as stop:
             answer: Answer = stop.value
@@ -52,7 +52,7 @@ async def run_async(connection: psycopg.AsyncConnection[Any], plan: Plan[Answer]
             try:
                 statement = next(plan)
                 while True:
-                    await cursor.execute(statement.sql, statement.values)
+                    await cursor.execute(statement.sql, statement.values, binary=True)
                     statement = plan.send(await cursor.fetchall())
             except StopIteration as stop:
                 answer: Answer = stop.value

@@ -179,9 +179,12 @@ class _Reading:
             base = f"{self.root}/{quote(path.text, safe=_KEPT)}"
             body["@iot.nextLink"] = base + _query(options.given) + _text_of_token(token)
         rows = rows[:limit]
-        records = form.records(rows, self.root)
-        yield from self.expand(form, rows, records, expansions)
-        body["value"] = records
+        if expansions:
+            records = form.records(rows, self.root)
+            yield from self.expand(form, rows, records, expansions)
+            body["value"] = records
+        else:
+            body["value"] = form.encoded(rows, self.root)
         return encode(body)
 
     def page(
@@ -285,7 +288,7 @@ class _Reading:
         name = navigation.name
         form = shape(entity.target(navigation), options.select, tuple(inner))
         limit = min(DEFAULT_TOP if options.top is None else options.top, MAX_TOP, max(1, MAX_EXPANDED // len(parents)))
-        rows: list[tuple[Any, ...]] = []  # without the parent
+        rows: list[tuple[Any, ...]] = []
         cuts: dict[int, tuple[int, int]] = {}  # parent: its rows
         more: dict[int, bytes] = {}  # parent: where the next page begins
         slow = list(parents)
@@ -293,11 +296,12 @@ class _Reading:
             tainted = set(self.access.tainted)
             fast, slow = [key for key in parents if key not in tainted], [key for key in parents if key in tainted]
             statement = expansions_of.newest_of_datastreams(fast, form.columns, self.access)
-            for parent, *row in (yield statement) if fast else ():
-                cuts[parent] = (len(rows), len(rows) + 1)
-                rows.append(tuple(row))
-                if row[-len(statement.keys) - 1]:
-                    more[parent] = pack(row[-len(statement.keys) :])
+            several = -len(statement.keys) - 2
+            rows += (yield statement) if fast else ()
+            for at, row in enumerate(rows):
+                cuts[row[-1]] = (at, at + 1)
+                if row[several]:
+                    more[row[-1]] = pack(row[several + 1 : -1])
         if slow:
             try:
                 statement = expansions_of.related_to_many(
@@ -305,15 +309,20 @@ class _Reading:
                 )
             except ValueError:
                 raise _bad_token() from None
-            for parent, *row in (yield statement):
+            for row in (yield statement):
+                parent = row[-1]
                 begin, end = cuts.get(parent, (len(rows), len(rows)))
                 if end - begin < limit:
                     cuts[parent] = (begin, end + 1)
-                    rows.append(tuple(row))
+                    rows.append(row)
                 elif limit:
-                    more[parent] = pack(rows[end - 1][-len(statement.keys) :])
-        related = form.records(rows, self.root)
-        yield from self.expand(form, rows, related, inner)
+                    more[parent] = pack(rows[end - 1][-len(statement.keys) - 1 : -1])
+        related: Sequence[object]
+        if inner:
+            related = found = form.records(rows, self.root)
+            yield from self.expand(form, rows, found, inner)
+        else:
+            related = form.encoded(rows, self.root)
         counts: dict[int, int] = {}
         if options.count:
             counted = yield expansions_of.count_related(entity, navigation, parents, options.filter, self.access)
