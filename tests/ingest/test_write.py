@@ -235,7 +235,11 @@ def test_dense_hours_are_repaired_later(conn: psycopg.Connection) -> None:
     write(conn, Batch([NewObservation(one, T + timedelta(seconds=n), float(n)) for n in range(1000)]))
     assert_consistent(conn)
     write(conn, Batch([NewObservation(one, T + timedelta(seconds=2000), 5.0)]))
+    assert conn.execute("SELECT count(*) FROM rollup_stale").fetchone() == (0,)  # it came after all others
+    assert_consistent(conn)
+    write(conn, Batch([NewObservation(one, T + timedelta(seconds=1500), 5.0)]))
     assert conn.execute("SELECT count(*) FROM rollup_stale").fetchone() == (1,)
+    write(conn, Batch([NewObservation(one, T + timedelta(seconds=2001), 5.0)]))
     assert maintenance.repair_rollups(conn) == 1
     assert conn.execute("SELECT count(*) FROM rollup_stale").fetchone() == (0,)
     assert_consistent(conn)

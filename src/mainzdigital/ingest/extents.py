@@ -6,10 +6,11 @@ from operator import attrgetter
 
 import psycopg
 
+from mainzdigital.ingest.resolve import columns
 from mainzdigital.ingest.rows import Prepared
 from mainzdigital.store import latest
 from mainzdigital.store.latest import Latest
-from mainzdigital.store.observations import Row, from_micros
+from mainzdigital.store.observations import CopyRow, Row, from_micros
 
 
 def follow_latest(
@@ -26,6 +27,7 @@ def follow_latest(
         groups.setdefault(row.datastream_id, []).append(row)
     now: dict[int, Latest] = {}
     moved: list[Latest] = []
+    newests: list[CopyRow] = []
     widened: list[Latest] = []
     for datastream, rows in groups.items():
         newest = max(rows, key=_place) if replaced else rows[-1]
@@ -34,9 +36,10 @@ def follow_latest(
         if old is None or newest.time > old.time or (newest.time == old.time and newest.seq >= old.seq):
             one.time, one.seq = newest.time, newest.seq
             moved.append(one)
+            newests.append(columns(newest))
         elif one != old:
             widened.append(one)
-    latest.save(connection, moved)
+    latest.put(connection, moved, newests)
     latest.widen(connection, widened)
     for datastream, rows_gone in _shrunk(replaced).items():
         latest.refresh(connection, datastream, now[datastream], gone=rows_gone)

@@ -117,7 +117,7 @@ def _transaction(
         _store_carefully(connection, batch, rows, work)
     elif rows:
         _put(connection, batch, rows, before_us if believe else None, work, copying=copying)
-    follow(connection, work.fresh, work.replaced, before_us, believe=believe and not careful and copying)
+    follow(connection, work.fresh, work.replaced, before_us, believe=believe and not careful, copying=copying)
     work.result.rejected.sort(key=lambda error: error.index)
     if batch.key is not None:
         idempotency.settle(connection, batch.key, msgspec.json.encode(work.result))

@@ -6,8 +6,8 @@ from typing import Any
 
 import psycopg
 
-from mainzdigital.store.arrays import Booleans, Ints, SmallInts, Times, micros_cursor
-from mainzdigital.store.observations import LOCK, Row, from_micros, to_micros
+from mainzdigital.store.arrays import BigInts, Booleans, Floats, Ints, SmallInts, Texts, Times, micros_cursor
+from mainzdigital.store.observations import LOCK, CopyRow, Row, from_micros, to_micros
 from mainzdigital.store.statements import Statement, statement
 
 _READ = statement(
@@ -34,6 +34,30 @@ _SAVE = statement(
     ) AS u(d, t, seq, p_start, p_end, r_start, r_end, intervals, features)
     JOIN observation o ON o.datastream_id = u.d AND o.phenomenon_time = u.t AND o.seq = u.seq
     WHERE o.phenomenon_time >= %(start)b::timestamptz AND o.phenomenon_time <= %(end)b::timestamptz
+    ON CONFLICT (datastream_id) DO UPDATE SET
+      id = excluded.id, phenomenon_time = excluded.phenomenon_time, number = excluded.number,
+      result_time = excluded.result_time, foi_id = excluded.foi_id, seq = excluded.seq, more = excluded.more,
+      phenomenon_start = excluded.phenomenon_start, phenomenon_end = excluded.phenomenon_end,
+      result_start = excluded.result_start, result_end = excluded.result_end, intervals = excluded.intervals,
+      features = excluded.features
+    """,
+)
+_PUT = statement(
+    "latest.put",
+    """
+    INSERT INTO datastream_latest (
+      datastream_id, id, phenomenon_time, number, result_time, foi_id, seq, more,
+      phenomenon_start, phenomenon_end, result_start, result_end, intervals, features
+    )
+    SELECT d, id, t, number, result_time, foi_id, seq, more::jsonb, p_start, p_end, r_start, r_end, intervals, features
+    FROM unnest(
+      %(datastreams)b::int[], %(ids)b::bigint[], %(times)b::timestamptz[], %(numbers)b::float8[],
+      %(result_times)b::timestamptz[], %(fois)b::int[], %(seqs)b::smallint[], %(mores)b::text[],
+      %(p_starts)b::timestamptz[], %(p_ends)b::timestamptz[], %(r_starts)b::timestamptz[], %(r_ends)b::timestamptz[],
+      %(intervals)b::boolean[], %(features)b::boolean[]
+    ) AS u(
+      d, id, t, number, result_time, foi_id, seq, more, p_start, p_end, r_start, r_end, intervals, features
+    )
     ON CONFLICT (datastream_id) DO UPDATE SET
       id = excluded.id, phenomenon_time = excluded.phenomenon_time, number = excluded.number,
       result_time = excluded.result_time, foi_id = excluded.foi_id, seq = excluded.seq, more = excluded.more,
@@ -138,6 +162,18 @@ def save(connection: psycopg.Connection, items: Sequence[Latest]) -> None:
         "start": from_micros(min(times)), "end": from_micros(max(times)),
     }  # fmt: skip
     connection.execute(_SAVE.sql, parameters, prepare=False)
+
+
+def put(connection: psycopg.Connection, items: Sequence[Latest], rows: Sequence[CopyRow]) -> None:
+    """As `save`, where the rows that the items point to are at hand: the table of observations is not asked."""
+    if not items:
+        return
+    observation_ids, times, numbers, result_times, _, features, seqs, mores = zip(*rows, strict=True)
+    parameters = _columns(items) | {
+        "ids": BigInts(observation_ids), "times": Times(times), "numbers": Floats(numbers),
+        "result_times": Times(result_times), "fois": Ints(features), "seqs": SmallInts(seqs), "mores": Texts(mores),
+    }  # fmt: skip
+    connection.execute(_PUT.sql, parameters)
 
 
 def widen(connection: psycopg.Connection, items: Sequence[Latest]) -> None:

@@ -1,4 +1,4 @@
-"""Rollups by hour and day, recomputed from rows and never added to (architecture §2, decision 5).
+"""Rollups by hour and day, recomputed from rows; extended where rows are appended (architecture §2, ADR 0018).
 
 All writers of a datastream hold its lock (store.observations.lock_datastreams), so that a recomputation sees every
 row. Hours too dense to be recomputed with every write are marked in rollup_stale and repaired later; whoever answers
@@ -12,9 +12,9 @@ from typing import Literal, LiteralString
 
 import psycopg
 
-from mainzdigital.store.arrays import Ints, Times, micros_cursor
+from mainzdigital.store.arrays import Floats, Ints, Times, micros_cursor
 from mainzdigital.store.observations import BINARY_END, BINARY_HEADER, from_micros
-from mainzdigital.store.statements import statement
+from mainzdigital.store.statements import Statement, statement
 
 # A write may make us read this many rows of an hour, and this many more for each row it brings.
 READ_ANYWAY = 120
@@ -93,6 +93,22 @@ _EMPTY_DAYS = statement(
     )
     """,
 )
+_EXTEND: dict[str, Statement] = {
+    unit: statement(
+        f"rollups.extend_{unit}s",
+        f"""
+        INSERT INTO rollup_{unit} AS r (datastream_id, bucket, count, sum, min, max, last)
+        SELECT * FROM unnest(
+          %(datastreams)b::int[], %(buckets)b::timestamptz[], %(counts)b::int[], %(sums)b::float8[],
+          %(mins)b::float8[], %(maxs)b::float8[], %(lasts)b::float8[]
+        )
+        ON CONFLICT (datastream_id, bucket) DO UPDATE SET
+          count = r.count + excluded.count, sum = r.sum + excluded.sum, min = least(r.min, excluded.min),
+          max = greatest(r.max, excluded.max), last = excluded.last
+        """,
+    )
+    for unit in ("hour", "day")
+}
 _STALE = statement(
     "rollups.stale",
     "SELECT datastream_id, bucket FROM rollup_stale ORDER BY datastream_id, bucket LIMIT %(limit)s::int",
@@ -177,6 +193,24 @@ def copy(connection: psycopg.Connection, unit: Literal["hour", "day"], rows: Seq
     parts.append(BINARY_END)
     with connection.cursor() as cursor, cursor.copy(_COPY[unit]) as out:
         out.write(b"".join(parts))
+
+
+def extend(connection: psycopg.Connection, unit: Literal["hour", "day"], rows: Sequence[WholeRow]) -> None:
+    """Add to hours or days what came after all their rows, or begin them.
+
+    Only for rows that are known to be new and later than all others of their datastream, under its lock: nothing can
+    be counted twice then.
+    """
+    if not rows:
+        return
+    datastreams, buckets, counts, sums, mins, maxs, lasts = zip(*rows, strict=True)
+    connection.execute(
+        _EXTEND[unit].sql,
+        {
+            "datastreams": Ints(datastreams), "buckets": Times(buckets), "counts": Ints(counts), "sums": Floats(sums),
+            "mins": Floats(mins), "maxs": Floats(maxs), "lasts": Floats(lasts),
+        },
+    )  # fmt: skip
 
 
 def recompute_days(connection: psycopg.Connection, hours: Sequence[Hour]) -> None:
