@@ -88,3 +88,25 @@ def test_wrong_keys_are_slowed_down_and_good_ones_are_not(dsn: str, keys: Keys, 
         assert int(answers[-1].headers["Retry-After"]) >= 1
         assert other.get("/Things", headers=good).status_code == 200
         assert other.get("/Things").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"),
+    [
+        ({}, 1),
+        ({"Sec-Fetch-Site": "same-origin"}, 1),
+        ({"Sec-Fetch-Site": "none"}, 1),
+        ({"Sec-Fetch-Site": "same-site"}, 0),
+        ({"Sec-Fetch-Site": "cross-site"}, 0),
+        ({"Origin": "https://other.example.org"}, 0),
+        ({"Origin": "null"}, 0),
+    ],
+)
+def test_pages_of_others_cannot_use_the_cookie(
+    server: Running, manager: httpx.Client, sent: dict[str, str], seen: int
+) -> None:
+    assert manager.post("Things", json=cities.thing()).status_code == 201
+    cookie = sign_portal(SECRET_KEY, "user:7", Scope.MANAGE, now=datetime.now(UTC))
+    headers = {"Cookie": f"{PORTAL_COOKIE}={cookie}", **sent}
+    found = httpx.get(f"{server.sensorthings}/Things", headers=headers).json()["value"]
+    assert len(found) == seen

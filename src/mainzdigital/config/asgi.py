@@ -50,6 +50,7 @@ def compose(chosen: Settings) -> Measured:
         mounts={"/health": operations.health, "/ready": operations.ready, "/metrics": operations.metrics},
         companions=(companions,),
         client_of=chosen.trusted_proxies.client,
+        limits=chosen.limits,
     )
     return Measured(create_app(services), metrics, routes=ROUTES, streams=frozenset({"events"}))
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mainzdigital.config.city import City, load_city
 from mainzdigital.kernel.errors import InvalidInput
+from mainzdigital.serve.limits import Limits, Rate
 from mainzdigital.serve.proxies import Proxies
 
 ENVIRONMENT: dict[str, str] = {
@@ -25,6 +26,13 @@ ENVIRONMENT: dict[str, str] = {
     "MAINZDIGITAL_TRUSTED_PROXIES": "addresses or networks of reverse proxies whose X-Forwarded-For and -Proto count",
     "MAINZDIGITAL_OPEN_WRITE": "1: anyone may write without a key; set by `run --open-write`, loopback only",
     "MAINZDIGITAL_WEB_WORKERS": "processes that make pages, about 60 MB each; default 2",
+    "MAINZDIGITAL_BODY_LIMIT": "MiB that the body of one request may have, decoded; default 20",
+    "MAINZDIGITAL_PAGE": "entities in a page where $top is not given; default 100",
+    "MAINZDIGITAL_TOP_LIMIT": "most entities in a page, whatever $top says; default 10000",
+    "MAINZDIGITAL_READ_SECONDS": "seconds that one statement of a read may take; default 15",
+    "MAINZDIGITAL_WRITE_SECONDS": "seconds that one statement of a write may take; default 60",
+    "MAINZDIGITAL_RATE": "requests a second from one address without a key, five times as many at once; default 300",
+    "MAINZDIGITAL_KEY_RATE": "requests a second with one key, twice as many at once; default 20000",
     "MAINZDIGITAL_DEBUG": "1: development only",
 }
 
@@ -43,6 +51,7 @@ class Settings:
     secret_key: str
     trusted_proxies: Proxies = field(default_factory=Proxies)
     web_workers: int = 2
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def embedded(self) -> bool:
@@ -106,6 +115,21 @@ def _number(environ: Mapping[str, str], name: str, *, default: int, least: int, 
     return int(text)
 
 
+def _limits(environ: Mapping[str, str]) -> Limits:
+    top = _number(environ, "MAINZDIGITAL_TOP_LIMIT", default=10_000, least=1, most=10_000)
+    rate = _number(environ, "MAINZDIGITAL_RATE", default=300, least=1, most=1_000_000)
+    key_rate = _number(environ, "MAINZDIGITAL_KEY_RATE", default=20_000, least=1, most=1_000_000)
+    return Limits(
+        body=_number(environ, "MAINZDIGITAL_BODY_LIMIT", default=20, least=1, most=1024) * 1024 * 1024,
+        page=min(top, _number(environ, "MAINZDIGITAL_PAGE", default=100, least=1, most=10_000)),
+        top=top,
+        read_seconds=_number(environ, "MAINZDIGITAL_READ_SECONDS", default=15, least=1, most=3600),
+        write_seconds=_number(environ, "MAINZDIGITAL_WRITE_SECONDS", default=60, least=1, most=3600),
+        anonymous=Rate(rate, rate * 5),
+        keyed=Rate(key_rate, key_rate * 2),
+    )
+
+
 def _origin(environ: Mapping[str, str], host: str, port: int) -> str:
     given = environ.get("MAINZDIGITAL_ORIGIN")
     if not given:
@@ -161,6 +185,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         secret_key=_secret_key(environ, home),
         trusted_proxies=Proxies(environ.get("MAINZDIGITAL_TRUSTED_PROXIES", "")),
         web_workers=_number(environ, "MAINZDIGITAL_WEB_WORKERS", default=2, least=1, most=64),
+        limits=_limits(environ),
     )
 
 

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Mapping
 
 from mainzdigital.kernel.errors import MethodNotAllowed, NotFound
-from mainzdigital.serve import errors
+from mainzdigital.serve import compress, errors
 from mainzdigital.serve.app_mounts import MOUNTS
 from mainzdigital.serve.app_services import Handler, Services, opened
+from mainzdigital.serve.etags import coded, matches
 from mainzdigital.serve.http import (
     ASGIApp,
     Disconnected,
@@ -28,9 +29,12 @@ _COMMON = (
     (b"referrer-policy", b"no-referrer"),
     # Anybody's page may read what is open; it never gets credentials sent along.
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"ETag, Location, Retry-After, Allow"),
+    (
+        b"access-control-expose-headers",
+        b"Allow, Content-Disposition, ETag, Link, Location, Preference-Applied, Retry-After, WWW-Authenticate",
+    ),
     # The same address answers differently to different readers.
-    (b"vary", b"Authorization, Cookie, Accept"),
+    (b"vary", b"Authorization, Cookie, Accept, Accept-Encoding"),
 )
 
 
@@ -67,8 +71,12 @@ async def _serve(
     method = scope["method"].upper()
     try:
         request = request_of(scope, receive, client_of=services.client_of)
-        request.mount = mount
-        response = await handler(request, services)
+        request.mount, request.body_limit = mount, services.limits.body
+        if method == "OPTIONS" and "access-control-request-method" in request.headers:
+            # Asked before the request itself, whose answer the page shall see, be it a refusal.
+            response = _options(_PREFLIGHT)
+        else:
+            response = await handler(request, services)
     except Disconnected:
         return
     except MethodNotAllowed as refusal:
@@ -78,21 +86,62 @@ async def _serve(
         response = errors.answer(error, method=method, path=scope["path"])
     if not any(name.lower() == "cache-control" for name in response.headers):
         response.headers["Cache-Control"] = "no-cache"
+    await _negotiate(response, scope, method)
     if isinstance(response.body, bytes) or method == "HEAD":
         await send_response(response, send, head=method == "HEAD", common=_COMMON)
     else:
         await send_stream(response, receive, send, common=_COMMON)
 
 
+async def _negotiate(response: Response, scope: Scope, method: str) -> None:
+    """304 where the client has the answer already, else the content coding it likes best (RFC 9110, 13.2.2 and 12.5.3).
+
+    HEAD takes the same way as GET, so that its headers are the same.
+    """
+    if response.status != 200 or method not in {"GET", "HEAD"}:
+        return
+    headers = response.headers
+    known = accepted = ""
+    for name, value in scope["headers"]:
+        lower = name.lower()
+        if lower == b"if-none-match":
+            known = f"{known}, {value.decode('latin-1')}" if known else value.decode("latin-1")
+        elif lower == b"accept-encoding":
+            accepted = f"{accepted}, {value.decode('latin-1')}" if accepted else value.decode("latin-1")
+    tag, coding = headers.get("ETag", ""), compress.chosen(accepted) if accepted else ""
+    if coding:
+        kind = response.content_type or next((v for n, v in headers.items() if n.lower() == "content-type"), "")
+        small = isinstance(response.body, bytes) and len(response.body) < compress.LEAST
+        if small or not compress.compressible(kind):
+            coding = ""
+    if coding and tag:
+        headers["ETag"] = coded(tag, coding)
+    if known and tag and matches(known, tag, weak=True):
+        response.status, response.body = 304, b""
+    elif coding:
+        headers["Content-Encoding"] = coding
+        if isinstance(response.body, bytes):
+            response.body = await compress.compress(response.body, coding)
+        else:
+            response.body = compress.compress_stream(response.body, coding)
+
+
+_PREFLIGHT = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE")
+# What browsers let through unasked needs no naming; what clients of the standards send does.
+_REQUEST_HEADERS = (
+    "Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
+    "OData-MaxVersion, OData-Version, Prefer"
+)
+
+
 def _options(allowed: tuple[str, ...]) -> Response:
     methods = ", ".join(dict.fromkeys((*allowed, "OPTIONS")))
-    readable = ", ".join(name for name in allowed if name in {"GET", "HEAD"})
     return Response(
         204,
         headers={
             "Allow": methods,
-            "Access-Control-Allow-Methods": readable,
-            "Access-Control-Allow-Headers": "Accept, Content-Type, If-None-Match",
+            "Access-Control-Allow-Methods": methods,
+            "Access-Control-Allow-Headers": _REQUEST_HEADERS,
             "Access-Control-Max-Age": "3600",
         },
     )

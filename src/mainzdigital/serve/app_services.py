@@ -19,6 +19,7 @@ from mainzdigital.kernel.errors import Unavailable
 from mainzdigital.serve.auth import Authenticator
 from mainzdigital.serve.events import ChangeFeed
 from mainzdigital.serve.http import ASGIApp, Request, Response
+from mainzdigital.serve.limits import Limits
 from mainzdigital.store import connect
 from mainzdigital.store.changes import CHANNEL
 from mainzdigital.store.entities_write import moves_datastreams
@@ -29,8 +30,6 @@ log = logging.getLogger(__name__)
 
 _GATHER = 0.02  # seconds for which changes are gathered before one question is asked about them
 WAITING_LIMIT = 256  # writes that wait for a thread; the next one is told to come back
-READ_SECONDS = 15
-WRITE_SECONDS = 60
 LOCK_SECONDS = 10
 
 
@@ -49,6 +48,7 @@ class Services:
     companions: Sequence[Callable[["Services"], AbstractAsyncContextManager[None]]] = ()
     # (peer, values of X-Forwarded-For) → the client's address.
     client_of: Callable[[str, Sequence[str]], str] = field(default=lambda peer, forwarded: peer)
+    limits: Limits = field(default_factory=Limits)
     read_connections: int = 8
     write_threads: int = 4
 
@@ -85,7 +85,7 @@ async def opened(services: Services) -> AsyncIterator[None]:
     dsn = services.dsn
     async with AsyncExitStack() as stack:
         services.readers = _pool(
-            _read_only(connect.conninfo(dsn, name="read", statement_seconds=READ_SECONDS)), services
+            _read_only(connect.conninfo(dsn, name="read", statement_seconds=services.limits.read_seconds)), services
         )
         await stack.enter_async_context(services.readers)
         keys = AsyncConnectionPool(
@@ -94,7 +94,7 @@ async def opened(services: Services) -> AsyncIterator[None]:
         )  # fmt: skip
         await stack.enter_async_context(keys)
         services.writers = ConnectionPool(
-            _waiting_for_locks(connect.conninfo(dsn, name="write", statement_seconds=WRITE_SECONDS)),
+            _waiting_for_locks(connect.conninfo(dsn, name="write", statement_seconds=services.limits.write_seconds)),
             min_size=1, max_size=services.write_threads, timeout=10, kwargs={"autocommit": True},
             check=ConnectionPool.check_connection, open=False,
         )  # fmt: skip
@@ -102,10 +102,15 @@ async def opened(services: Services) -> AsyncIterator[None]:
         stack.callback(services.writers.close)
         services._threads = ThreadPoolExecutor(services.write_threads, thread_name_prefix="write")
         stack.callback(services._threads.shutdown)
-        services.queue = GroupCommit(connect.conninfo(dsn, name="observations", statement_seconds=WRITE_SECONDS))
+        services.queue = GroupCommit(
+            connect.conninfo(dsn, name="observations", statement_seconds=services.limits.write_seconds)
+        )
         stack.push_async_callback(services.queue.close)
         services.known = Known()
-        services.authenticator = Authenticator(keys, secret_key=services.secret_key, open_write=services.open_write)
+        services.authenticator = Authenticator(
+            keys, secret_key=services.secret_key, open_write=services.open_write, limits=services.limits,
+            origin=services.origin,
+        )  # fmt: skip
         listened = connect.conninfo(dsn, name="listen", statement_seconds=None)
         await stack.enter_async_context(_running(services.authenticator.listen(listened)))
         await stack.enter_async_context(_running(forget_changed(services.known, listened)))

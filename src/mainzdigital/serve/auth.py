@@ -20,8 +20,7 @@ from mainzdigital.identity.tokens import PORTAL_COOKIE, digest, read_portal
 from mainzdigital.kernel.access import ANONYMOUS, AccessClass, Reader, Scope, reader_for
 from mainzdigital.kernel.errors import InvalidInput, NotSignedIn, TooManyRequests
 from mainzdigital.serve.http import Request
-from mainzdigital.serve.limits import ANONYMOUS as ANONYMOUS_RATE
-from mainzdigital.serve.limits import FAILED, KEYED, Limiter
+from mainzdigital.serve.limits import FAILED, Limiter, Limits
 from mainzdigital.store.keys import CHANNEL, find_key
 
 log = logging.getLogger(__name__)
@@ -43,15 +42,19 @@ class Authenticator:
         *,
         secret_key: str,
         open_write: bool = False,
+        limits: Limits | None = None,
+        origin: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        limits = limits or Limits()
+        self._origin = origin
         self._pool = pool
         self._secret_key = secret_key
         self._open_write = open_write
         self._clock = clock
         self._known: OrderedDict[str, tuple[Reader, float]] = OrderedDict()
-        self.keyed = Limiter(KEYED, clock=clock)
-        self.anonymous = Limiter(KEYED if open_write else ANONYMOUS_RATE, clock=clock)
+        self.keyed = Limiter(limits.keyed, clock=clock)
+        self.anonymous = Limiter(limits.keyed if open_write else limits.anonymous, clock=clock)
         self.failed = Limiter(FAILED, clock=clock)
         self._epoch = 0
 
@@ -67,7 +70,8 @@ class Authenticator:
             reader = await self._by_key(request, header)
             self.keyed.spend(reader.subject)
             return reader
-        if request.method in {"GET", "HEAD"} and (cookie := request.cookie(PORTAL_COOKIE)):
+        cookie = request.cookie(PORTAL_COOKIE)
+        if cookie and request.method in {"GET", "HEAD"} and self._from_the_portal(request):
             found = read_portal(self._secret_key, cookie, now=datetime.now(UTC))
             if found is not None:
                 self.keyed.spend(found[0])
@@ -76,6 +80,11 @@ class Authenticator:
                 return Reader(known.subject, known.scopes & {Scope.READ}, known.classes)
         self.anonymous.spend(request.client)
         return OPEN_WRITER if self._open_write else ANONYMOUS
+
+    def _from_the_portal(self, request: Request) -> bool:
+        """Whether a page of the portal asks, not one of another origin (a subdomain counts as one)."""
+        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
+        return origin in {None, self._origin} and site in {"same-origin", "none"}
 
     async def _by_key(self, request: Request, header: str) -> Reader:
         name = digest(_key_of(header))

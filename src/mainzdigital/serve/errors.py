@@ -21,6 +21,7 @@ from mainzdigital.kernel.errors import (
     MethodNotAllowed,
     NotSignedIn,
     Unavailable,
+    UnsupportedMediaType,
 )
 from mainzdigital.serve.http import JSON_TYPE, Response, origin_header
 
@@ -71,6 +72,8 @@ def render(error: CityError) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allow)
+    if isinstance(error, UnsupportedMediaType) and error.where == "Content-Encoding":
+        headers["Accept-Encoding"] = "gzip, identity"  # RFC 9110, 15.5.16
     if isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = 'Bearer realm="mainzDIGITAL"'
     return Response(error.status, _encode(content), JSON_TYPE, headers)

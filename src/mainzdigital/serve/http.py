@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from mainzdigital.kernel.errors import InvalidInput, NotAcceptable, TooLarge, UnsupportedMediaType
+from mainzdigital.serve import compress
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -37,6 +38,7 @@ class Request:
     receive: Receive
     # What a handler needs to know of its mount: the part of the path before it.
     mount: str = ""
+    body_limit: int = BODY_LIMIT
 
     def cookie(self, name: str) -> str:
         """The first cookie of that name, or an empty text."""
@@ -46,8 +48,17 @@ class Request:
                 return value
         return ""
 
-    async def body(self, *, limit: int = BODY_LIMIT) -> bytes:
-        """The whole body; raises TooLarge above `limit` bytes and Disconnected."""
+    async def body(self, *, limit: int | None = None) -> bytes:
+        """The whole body, out of its Content-Encoding.
+
+        Raises TooLarge above `limit` bytes (those of the request, if none), as sent and as decoded; Disconnected.
+        """
+        most = self.body_limit if limit is None else limit
+        body = await self._sent(most)
+        coding = self.headers.get("content-encoding")
+        return body if coding is None else await compress.decode(body, coding, limit=most)
+
+    async def _sent(self, limit: int) -> bytes:
         declared = self.headers.get("content-length", "")
         if declared.isascii() and declared.isdigit() and int(declared[:19]) > limit:
             raise _too_large(limit)

@@ -23,6 +23,23 @@ FAILED = Rate(1 / 6, 10)  # wrong keys
 _KEPT = 20_000
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may cost, as the operator sets it.
+
+    `body` in bytes, decoded; `page` entities in a page without $top, `top` the most that $top gets; seconds that a
+    statement of a read or a write may take; the rates of readers without and with a key.
+    """
+
+    body: int = 20 * 1024 * 1024
+    page: int = 100
+    top: int = 10_000
+    read_seconds: int = 15
+    write_seconds: int = 60
+    anonymous: Rate = ANONYMOUS
+    keyed: Rate = KEYED
+
+
 class Limiter:
     """Token buckets by client. `clock` counts seconds."""
 

@@ -1,6 +1,7 @@
 """GET and HEAD."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 from mainzdigital.exchange.sensorthings import READING
 from mainzdigital.exchange.sensorthings.path import ResourcePath
@@ -10,8 +11,8 @@ from mainzdigital.kernel.access import Reader
 from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.query.odata import parse_options
 from mainzdigital.serve.app_services import Services
+from mainzdigital.serve.etags import etag
 from mainzdigital.serve.http import JSON_TYPE, Request, Response, require_accept
-from mainzdigital.serve.sensorthings.etags import etag, matches
 from mainzdigital.serve.sensorthings.target import ENTITY, Target
 
 
@@ -23,6 +24,9 @@ async def answer(
     if not path.steps:
         return _root(request, root)
     options = parse_options(request.query, path.entity)
+    if path.is_collection:
+        top = services.limits.page if options.top is None else min(options.top, services.limits.top)
+        options = replace(options, top=top)
     async with services.readers.connection() as connection:
         # One statement sees one state of the city anyway; several need a transaction for that.
         together = connection.transaction() if options.expand or options.count else nullcontext()
@@ -33,16 +37,12 @@ async def answer(
     response = Response(200, body, f"{content_type}; charset=utf-8" if path.value else content_type)
     if reader.subject != "anonymous":
         response.headers["Cache-Control"] = "private, no-cache"
-    if target.methods is ENTITY and not request.query:
-        tag = etag(body)
-        response.headers["ETag"] = tag
-        known = request.headers.get("if-none-match")
-        if known is not None and matches(known, tag, weak=True):
-            response.status, response.body = 304, b""
+    response.headers["ETag"] = etag(body, weak=target.methods is not ENTITY or bool(request.query))
     return response
 
 
 def _root(request: Request, root: str) -> Response:
     if request.query:
         raise InvalidInput("query options do not apply here", where="query", remedy="they are for collections")
-    return Response(200, service_root(root, (*READING, *WRITING)), JSON_TYPE)
+    body = service_root(root, (*READING, *WRITING))
+    return Response(200, body, JSON_TYPE, {"ETag": etag(body, weak=True)})

@@ -15,9 +15,9 @@ from mainzdigital.kernel.entities import EntityType
 from mainzdigital.kernel.errors import InvalidInput, PreconditionFailed
 from mainzdigital.query.odata import parse_options
 from mainzdigital.serve.app_services import Services
+from mainzdigital.serve.etags import etag, matches
 from mainzdigital.serve.http import JSON_TYPE, Request, Response, require_accept, require_type
 from mainzdigital.serve.sensorthings import fast
-from mainzdigital.serve.sensorthings.etags import etag, matches
 from mainzdigital.serve.sensorthings.target import Target
 from mainzdigital.store import entities_write as rows
 
@@ -76,6 +76,7 @@ async def _change(
     entity = target.entity
     assert entity is not None
     method, condition = request.method, request.headers.get("if-match")
+    unknown = request.headers.get("if-none-match")
     operations: object = None
     body: Mapping[str, object] = {}
     if method == "PATCH" and require_type(request, JSON_TYPE, PATCH_TYPE) == PATCH_TYPE:
@@ -87,15 +88,21 @@ async def _change(
     def work(connection: psycopg.Connection) -> int:
         one = _resolve(connection, reader, path, target.key)
         with connection.transaction():
-            if condition is not None or operations is not None:
+            if condition is not None or unknown is not None or operations is not None:
                 # Nobody changes it between our look and our write.
                 if entity.name != "Observation" and rows.lock(connection, entity, one) is None:
                     raise write.not_found(entity, one)
                 current = _representation(connection, reader, f"{entity.set_name}({one})", root)
                 if condition is not None and not matches(condition, etag(current), weak=False):
                     raise PreconditionFailed(
-                        f"the {entity.name} is not as If-Match says", where="If-Match", remedy="read it again"
-                    )
+                        f"the {entity.name} is not as If-Match says", where="If-Match",
+                        remedy="read it again, without query options",
+                    )  # fmt: skip
+                if unknown is not None and matches(unknown, etag(current), weak=True):
+                    raise PreconditionFailed(
+                        f"the {entity.name} is there as If-None-Match says", where="If-None-Match",
+                        remedy="leave the header out",
+                    )  # fmt: skip
             if method == "DELETE":
                 write.delete(connection, reader=reader, entity=entity.name, id=one)
             elif operations is not None:
