@@ -351,6 +351,6 @@ def test_async_reads_the_same(get: Get, dsn: str, conn: psycopg.Connection) -> N
 
     async def ask() -> bytes:
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-            return await read(connection, reader=EVERYTHING, path=path, options=options, root=ROOT)
+            return (await read(connection, reader=EVERYTHING, path=path, options=options, root=ROOT)).body
 
     assert asyncio.run(ask()) == read_sync(conn, reader=EVERYTHING, path=path, options=options, root=ROOT)

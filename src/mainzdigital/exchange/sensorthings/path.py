@@ -1,14 +1,17 @@
 """Resource paths of SensorThings (18-088, 9.2): `Things(1)/Datastreams(2)/name/$value`."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mainzdigital.kernel.entities import EntityType
+from mainzdigital.kernel.entities import EntityType, ValueType
 from mainzdigital.kernel.errors import InvalidInput, NotFound
 from mainzdigital.store.entities_read import Step
 from mainzdigital.store.model import BY_SET_NAME
 
 MAX_STEPS = 20
+_WITH_PARTS = frozenset({ValueType.JSON, ValueType.GEOMETRY, ValueType.RESULT})
 _SEGMENT = re.compile(r"(?P<name>[A-Za-z@$][\w.@]*)(?:\((?P<key>[^()]*)\))?", re.ASCII)
 
 
@@ -16,8 +19,9 @@ _SEGMENT = re.compile(r"(?P<name>[A-Za-z@$][\w.@]*)(?:\((?P<key>[^()]*)\))?", re
 class ResourcePath:
     """Where a request points. No steps: the service root.
 
-    `property_name` names a property of the last entity, `value` asks for its bare value (`$value`), `ref` for addresses
-    instead of entities (`$ref`). `text` is the path in canonical form, without leading slash.
+    `property_name` names a property of the last entity and `parts` the way inside its JSON, `value` asks for its bare
+    value (`$value`), `ref` for addresses instead of entities (`$ref`), `count` for how many there are (`$count`).
+    `text` is the path in canonical form, without leading slash.
     """
 
     steps: tuple[Step, ...]
@@ -25,6 +29,8 @@ class ResourcePath:
     value: bool = False
     ref: bool = False
     text: str = ""
+    parts: tuple[str, ...] = ()
+    count: bool = False
 
     @property
     def entity(self) -> EntityType:
@@ -33,7 +39,7 @@ class ResourcePath:
     @property
     def is_collection(self) -> bool:
         """Does it point to many entities?"""
-        if not self.steps or self.property_name:
+        if not self.steps or self.property_name or self.count:
             return False
         last = self.steps[-1]
         if last.key is not None:
@@ -61,27 +67,39 @@ def _checked(key: int | None, entity: EntityType, segment: str) -> int | None:
     return key
 
 
+def _hint(name: str, known: Iterable[str]) -> str:
+    """The name that was probably meant, else all there are."""
+    by_fold = {item.casefold(): item for item in known}
+    near = difflib.get_close_matches(name.casefold(), by_fold, 1, 0.8)
+    return f"did you mean '{by_fold[near[0]]}'?" if near else f"use one of {', '.join(by_fold.values())}"
+
+
 def parse_path(path: str) -> ResourcePath:
     """Parse a decoded path below the service root; raises NotFound for what cannot exist, InvalidInput for bad form."""
     segments = [segment for segment in path.strip("/").split("/") if segment]
     if len(segments) > MAX_STEPS:
         raise InvalidInput(f"the path has more than {MAX_STEPS} steps", where="path", remedy="begin at a later entity")
     steps: list[Step] = []
-    property_name, value, ref = "", False, False
+    property_name, value, ref, count = "", False, False, False
+    parts: list[str] = []
     for segment in segments:
+        if property_name and not value and segment != "$value":
+            known_property = steps[-1].entity.properties.get(property_name)
+            if known_property is not None and known_property.type in _WITH_PARTS and not segment.startswith("$"):
+                parts.append(segment)
+                continue
         found = _SEGMENT.fullmatch(segment)
         if found is None:
             raise InvalidInput(
                 f"'{segment[:80]}' cannot be read", where="path", remedy="write it like Things(1)/Locations"
             )
         name, key = found["name"], _key(found["key"], segment)
-        if value or ref:
+        if value or ref or count:
             raise NotFound(f"nothing comes after {segments[-2][:80]}", where=segment[:80])
         if not steps:
             if name not in BY_SET_NAME:
-                known = ", ".join(BY_SET_NAME)
                 raise NotFound(
-                    f"there is no collection '{name[:80]}'", where=segment[:80], remedy=f"use one of {known}"
+                    f"there is no collection '{name[:80]}'", where=segment[:80], remedy=_hint(name[:80], BY_SET_NAME)
                 )
             steps.append(Step(BY_SET_NAME[name], key=_checked(key, BY_SET_NAME[name], segment)))
             continue
@@ -89,6 +107,8 @@ def parse_path(path: str) -> ResourcePath:
         many = last.key is None and (len(steps) == 1 or steps[-2].entity.navigations[last.navigation].many)
         if name == "$ref" and key is None and not property_name:
             ref = True
+        elif name == "$count" and key is None and many and not property_name:
+            count = True
         elif name == "$value" and key is None and property_name:
             value = True
         elif property_name or many:
@@ -104,6 +124,8 @@ def parse_path(path: str) -> ResourcePath:
         elif name in ("@iot.id", "@iot.selfLink", *last.entity.properties) and key is None:
             property_name = "@iot.id" if name == "id" else name
         else:
-            known = ", ".join(sorted({*last.entity.properties, *last.entity.navigations} - {"id"}))
-            raise NotFound(f"{last.entity.name} has no '{name[:80]}'", where=segment[:80], remedy=f"use one of {known}")
-    return ResourcePath(tuple(steps), property_name, value, ref, "/".join(segments))
+            known = sorted({*last.entity.properties, *last.entity.navigations} - {"id"})
+            raise NotFound(
+                f"{last.entity.name} has no '{name[:80]}'", where=segment[:80], remedy=_hint(name[:80], known)
+            )
+    return ResourcePath(tuple(steps), property_name, value, ref, "/".join(segments), tuple(parts), count)

@@ -11,12 +11,13 @@ from urllib.parse import quote
 
 import psycopg
 
-from mainzdigital.exchange.sensorthings import DEFAULT_TOP, MAX_EXPANDED, MAX_TOP, READING
+from mainzdigital.exchange.sensorthings import DEFAULT_TOP, MAX_EXPANDED, MAX_TOP, READING, formats
+from mainzdigital.exchange.sensorthings.formats import Formatted, Page
 from mainzdigital.exchange.sensorthings.path import ResourcePath
-from mainzdigital.exchange.sensorthings.represent import Record, Shape, encode, shape
+from mainzdigital.exchange.sensorthings.represent import Record, Shape, dig, encode, shape
 from mainzdigital.govern.access import guard
 from mainzdigital.kernel.access import Reader
-from mainzdigital.kernel.entities import EntityType, Navigation
+from mainzdigital.kernel.entities import EntityType, Navigation, ValueType
 from mainzdigital.kernel.errors import InvalidInput, NotFound
 from mainzdigital.kernel.expression import Expression, Path
 from mainzdigital.query.evaluate import paths
@@ -156,10 +157,28 @@ class _Reading:
             rows = yield statements.tainted_datastreams([key for (key,) in hidden])
             self.access = Access(self.access.guard, tuple(key for (key,) in rows))
 
-    def collection(self, path: ResourcePath, options: QueryOptions) -> Part[bytes]:
+    def collection(self, path: ResourcePath, options: QueryOptions) -> Part[Formatted]:
+        name = formats.format_of(options)
+        if not name:
+            select = (("@iot.selfLink",),) if path.ref else options.select
+            form = shape(path.entity, select, tuple(_expansions(options)))
+            page = yield from self.entities(path, options, form, encoded=True)
+            body: Record = {} if page.count is None else {"@iot.count": page.count}
+            if page.next_link:
+                body["@iot.nextLink"] = page.next_link
+            body["value"] = page.records
+            return Formatted(encode(body), next_link=page.next_link)
+        select, holder = formats.selection(path.entity, options, name)
+        if holder and select is not None:
+            holders = tuple(item for item in formats.HOLDERS if item in path.entity.navigations)
+            form = shape(path.entity, tuple(steps for steps in select), holders)
+            return formats.data_array((yield from self.entities(path, options, form)), select)
+        form = shape(path.entity, select, tuple(_expansions(options)))
+        return formats.RENDER[name]((yield from self.entities(path, options, form)))
+
+    def entities(self, path: ResourcePath, options: QueryOptions, form: Shape, *, encoded: bool = False) -> Part[Page]:
+        """One page of the entities that a path leads to; `encoded` if nobody will look into its records."""
         yield from self.prepare(path.entity, options)
-        expansions = _expansions(options)
-        form = shape(path.entity, (("@iot.selfLink",),) if path.ref else options.select, tuple(expansions))
         limit = MAX_TOP if options.top is None else min(options.top, MAX_TOP)
         limit = DEFAULT_TOP if options.top is None else limit
         selection = _selection(form, options, limit)
@@ -170,22 +189,33 @@ class _Reading:
             yield from self.require(path, moved)
             if moved is not None:
                 rows, keys = yield from self.page(path.steps, selection, moved)
-        body: Record = {}
+        count: int | None = None
         if options.count:
             counted = yield statements.count(path.steps, options.filter, self.access, moved=moved)
-            body["@iot.count"] = counted[0][0]
+            count = counted[0][0]
+        next_link = ""
         if len(rows) > limit > 0:
             token = pack(rows[limit - 1][-len(keys) :])
             base = f"{self.root}/{quote(path.text, safe=_KEPT)}"
-            body["@iot.nextLink"] = base + _query(options.given) + _text_of_token(token)
+            next_link = base + _query(options.given) + _text_of_token(token)
         rows = rows[:limit]
-        if expansions:
-            records = form.records(rows, self.root)
-            yield from self.expand(form, rows, records, expansions)
-            body["value"] = records
-        else:
-            body["value"] = form.encoded(rows, self.root)
-        return encode(body)
+        expansions = _expansions(options)
+        if encoded and not expansions:
+            return Page(form, rows, form.encoded(rows, self.root), self.root, count, next_link)
+        records = form.records(rows, self.root)
+        yield from self.expand(form, rows, records, expansions)
+        return Page(form, rows, records, self.root, count, next_link)
+
+    def count(self, path: ResourcePath, options: QueryOptions) -> Part[Formatted]:
+        """`$count` at the end of a path: the number as text (OData 4.0, 11.2.9)."""
+        yield from self.prepare(path.entity, options)
+        rows = yield statements.count(path.steps, options.filter, self.access)
+        if not rows[0][0] and len(path.steps) > 1:
+            moved = yield from self.find_moved(path.steps)
+            yield from self.require(path, moved)
+            if moved is not None:
+                rows = yield statements.count(path.steps, options.filter, self.access, moved=moved)
+        return Formatted(str(rows[0][0]).encode(), "text/plain")
 
     def page(
         self, steps: Sequence[Step], selection: Selection, moved: Moved | None
@@ -220,27 +250,35 @@ class _Reading:
             raise _missing(path)
         return rows[0]
 
-    def entity(self, path: ResourcePath, options: QueryOptions) -> Part[bytes]:
+    def entity(self, path: ResourcePath, options: QueryOptions) -> Part[Formatted]:
+        name = formats.format_of(options)
+        if name == formats.DATA_ARRAY:
+            raise InvalidInput("a data array is of many Observations", where="$resultFormat", remedy="leave it out")
         yield from self.prepare(path.entity, options)
         expansions = _expansions(options)
         form = shape(path.entity, (("@iot.selfLink",),) if path.ref else options.select, tuple(expansions))
         row = yield from self.one(path, form.columns)
         records = form.records([row], self.root)
         yield from self.expand(form, [tuple(row)], records, expansions)
-        return encode(records[0])
+        if name:
+            return formats.RENDER[name](Page(form, [row], records, self.root))
+        return Formatted(encode(records[0]))
 
-    def attribute(self, path: ResourcePath) -> Part[bytes]:
-        options = QueryOptions(select=((path.property_name,),))
+    def attribute(self, path: ResourcePath) -> Part[Formatted]:
+        steps = (path.property_name, *path.parts)
+        options = QueryOptions(select=(steps,))
         yield from self.prepare(path.entity, options)
         form = shape(path.entity, options.select)
         row = yield from self.one(path, form.columns)
         (record,) = form.records([row], self.root)
-        value = record.get(path.property_name)
+        value = dig(record, steps)
         if value is None:
-            return b""
+            return Formatted(b"", "")
         if not path.value:
-            return encode({path.property_name: value})
-        return value.encode() if isinstance(value, str) else encode(value).strip(b'"')
+            return Formatted(encode({steps[-1]: value}))
+        if isinstance(value, str):
+            return Formatted(value.encode(), "text/plain")
+        return _bare(encode(value), path)
 
     def expand(
         self, form: Shape, rows: Rows, records: Sequence[Record], expansions: dict[str, QueryOptions]
@@ -348,35 +386,44 @@ def _selection(form: Shape, options: QueryOptions, limit: int) -> Selection:
     )
 
 
+def _bare(body: bytes, path: ResourcePath) -> Formatted:
+    """The value of a property alone: text where it is simple, JSON where it has parts."""
+    if body[:1] in (b"{", b"["):
+        known = path.entity.properties[path.property_name].type
+        whole = known is ValueType.GEOMETRY and not path.parts
+        return Formatted(body, formats.GEOJSON_TYPE if whole else "application/json")
+    return Formatted(body.strip(b'"'), "text/plain")
+
+
 def _missing(path: ResourcePath) -> NotFound:
     return NotFound(f"there is no {path.text[:200]}", where=path.text[:200])
 
 
 def _check(path: ResourcePath, options: QueryOptions) -> None:
     given = [name for name, _ in options.given]
-    if options.result_format is not None:
-        raise InvalidInput(
-            f"the format '{options.result_format[:40]}' is not offered", where="$resultFormat", remedy="leave it out"
-        )
     if path.is_collection and not path.ref:
         return
     allowed: frozenset[str] = frozenset()
     if path.is_collection:
         allowed = frozenset({"$filter", "$orderby", "$top", "$skip", "$count", "$skiptoken"})
+    elif path.count:
+        allowed = frozenset({"$filter"})
     elif path.steps and not path.property_name and not path.ref:
-        allowed = frozenset({"$select", "$expand"})
+        allowed = frozenset({"$select", "$expand", "$resultFormat"})
     for name in given:
         if name not in allowed:
             raise InvalidInput(f"'{name}' does not apply here", where=name, remedy="it is for collections of entities")
 
 
-def _plan(reader: Reader, path: ResourcePath, options: QueryOptions, root: str) -> Plan[bytes]:
+def _plan(reader: Reader, path: ResourcePath, options: QueryOptions, root: str) -> Plan[Formatted]:
     _check(path, options)
     if not path.steps:
-        return service_root(root)
+        return Formatted(service_root(root))
     reading = _Reading(reader, root)
     if path.property_name:
         return (yield from reading.attribute(path))
+    if path.count:
+        return (yield from reading.count(path, options))
     if path.is_collection:
         return (yield from reading.collection(path, options))
     return (yield from reading.entity(path, options))
@@ -389,11 +436,11 @@ async def read(
     path: ResourcePath,
     options: QueryOptions,
     root: str,
-) -> bytes:
-    """The body of a GET; `root` is the address of the service root without trailing slash.
+) -> Formatted:
+    """The answer to a GET; `root` is the address of the service root without trailing slash.
 
-    JSON, except for `$value`: bare text. Empty where a property is asked for that has no value (answer 204).
-    Raises NotFound, InvalidInput, and Unavailable when the statement timeout strikes.
+    Without media type where a property is asked for that has no value (answer 204). Raises NotFound, InvalidInput,
+    TooLarge, and Unavailable when the statement timeout strikes.
     """
     return await run_async(connection, _plan(reader, path, options, root))
 
@@ -401,5 +448,5 @@ async def read(
 def read_sync(
     connection: psycopg.Connection[Any], *, reader: Reader, path: ResourcePath, options: QueryOptions, root: str
 ) -> bytes:
-    """As `read`, for the pages of the portal."""
-    return run(connection, _plan(reader, path, options, root))
+    """The body of `read`, for the pages of the portal and for writes."""
+    return run(connection, _plan(reader, path, options, root)).body

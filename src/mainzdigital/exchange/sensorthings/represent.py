@@ -45,7 +45,8 @@ def plain_number(value: float) -> float | int:
     return int(value) if value.is_integer() and -9e15 < value < 9e15 else value
 
 
-def _dig(value: Any, keys: tuple[str, ...]) -> Any:
+def dig(value: Any, keys: tuple[str, ...]) -> Any:
+    """What stands inside JSON at the end of the keys; None where nothing does."""
     for key in keys:
         if isinstance(value, dict):
             value = value.get(key)
@@ -124,7 +125,7 @@ class Shape:
                 out[name] = _instant(value)
         for name, *keys in self.parts:
             if (text := row[self.positions[name]]) is not None:
-                _place(out, (name, *keys), _dig(_decode(text), tuple(keys)))
+                _place(out, (name, *keys), dig(_decode(text), tuple(keys)))
 
     def _observation(self, out: Record, row: Row) -> None:
         at_more = self.positions.get(MORE, -1)
@@ -147,7 +148,7 @@ class Shape:
             elif (inner := more.get(_IN_MORE[name])) is not None:
                 out[name] = inner
         for name, *keys in self.parts:
-            _place(out, (name, *keys), _dig(more.get(_IN_MORE.get(name, name)), tuple(keys)))
+            _place(out, (name, *keys), dig(more.get(_IN_MORE.get(name, name)), tuple(keys)))
 
 
 _NOTHING: Record = {}
