@@ -77,7 +77,9 @@ class City:
         datastreams = [
             row
             for row in kept(self.datastreams)
-            if row["thing"] in ids(things) and row["sensor"] in ids(sensors) and row["observed"] in ids(observed)
+            if row["thing"] in ids(things)
+            and row["sensor"] in ids(sensors)
+            and {row["observed"], *(row["multi"] or ())} <= ids(observed)
         ]
         default = {row["id"]: row["foi"] for row in datastreams}
         observations = []
@@ -113,13 +115,13 @@ class City:
         locations = plain(self.locations, "encodingType", "location")
         features = plain(self.features, "encodingType", "feature")
         observed = plain(self.observed, "definition")
-        datastreams = plain(self.datastreams, "observationType", "unitOfMeasurement", "observedArea")
+        datastreams = plain(self.datastreams, "observationType", "observedArea")
         for node in things.values():
-            node |= {"Datastreams": [], "Locations": [], "HistoricalLocations": []}
+            node |= {"Datastreams": [], "MultiDatastreams": [], "Locations": [], "HistoricalLocations": []}
         for node in locations.values():
             node |= {"Things": [], "HistoricalLocations": []}
         for node in [*sensors.values(), *observed.values()]:
-            node["Datastreams"] = []
+            node |= {"Datastreams": [], "MultiDatastreams": []}
         for node in features.values():
             node["Observations"] = []
         for row in self.datastreams:
@@ -127,14 +129,23 @@ class City:
             node |= {
                 "Thing": things[row["thing"]],
                 "Sensor": sensors[row["sensor"]],
-                "ObservedProperty": observed[row["observed"]],
                 "defaultFeature": features.get(row["foi"]),
                 "Observations": [],
                 "phenomenonTime": None,
                 "resultTime": None,
             }
-            for related in (node["Thing"], node["Sensor"], node["ObservedProperty"]):
-                related["Datastreams"].append(node)
+            if row["multi"] is None:
+                node |= {"ObservedProperty": observed[row["observed"]], "unitOfMeasurement": row["unitOfMeasurement"]}
+                for related in (node["Thing"], node["Sensor"], node["ObservedProperty"]):
+                    related["Datastreams"].append(node)
+            else:
+                node |= {
+                    "ObservedProperties": [observed[one] for one in row["multi"]],
+                    "unitOfMeasurements": row["unitOfMeasurement"],
+                    "multiObservationDataTypes": row["types"],
+                }
+                for related in (node["Thing"], node["Sensor"], *node["ObservedProperties"]):
+                    related["MultiDatastreams"].append(node)
         observations: dict[int, Row] = {}
         for row in self.observations:
             stream = datastreams[row["datastream"]]
@@ -143,7 +154,13 @@ class City:
                 **{key: row[key] for key in ("id", "result", "resultTime", "phenomenonTime", "validTime")},
                 "resultQuality": row["resultQuality"],
                 "parameters": row["parameters"],
-                "Datastream": stream,
+                "Datastream": None if "ObservedProperties" in stream else stream,
+                "MultiDatastream": stream if "ObservedProperties" in stream else None,
+                "stream": {
+                    "ObservedProperty": stream.get("ObservedProperty") or stream["ObservedProperties"][0],
+                    **{name: stream[name] for name in ("id", "access", "Thing", "Sensor", "defaultFeature")},
+                },
+                "streamProperties": stream.get("ObservedProperties", []),
                 "FeatureOfInterest": feature,
                 "ownFeature": features.get(row["foi"]),
                 "seq": row["seq"],
@@ -170,7 +187,8 @@ class City:
             "Sensor": list(sensors.values()),
             "ObservedProperty": list(observed.values()),
             "FeatureOfInterest": list(features.values()),
-            "Datastream": list(datastreams.values()),
+            "Datastream": [node for node in datastreams.values() if "ObservedProperty" in node],
+            "MultiDatastream": [node for node in datastreams.values() if "ObservedProperties" in node],
             "Observation": list(observations.values()),
             "HistoricalLocation": list(history.values()),
         }
@@ -179,7 +197,8 @@ class City:
         """Replace the content of the database by this city."""
         with conn.transaction(), conn.cursor() as cursor:
             for table in (
-                "historical_location_location", "historical_location", "thing_location", "observation",
+                "multi_datastream_observed_property", "historical_location_location", "historical_location", "thing_location",
+                "observation",
                 "observation_moved", "datastream_latest", "datastream", "thing", "location", "sensor",
                 "observed_property", "feature_of_interest",
             ):  # fmt: skip
@@ -201,11 +220,22 @@ class City:
                         "sensor_id": "sensor",
                         "observed_property_id": "observed",
                         "foi_id": "foi",
+                        "data_types": "types",
                     },
                 ),
             ):
                 columns = {name: name for name in ("id", "name", "description", "properties", "access")} | more
                 _insert(cursor, table, [{key: row[name] for key, name in columns.items()} for row in rows])
+            cursor.execute("UPDATE datastream SET multi = true WHERE data_types IS NOT NULL")
+            _insert(
+                cursor,
+                "multi_datastream_observed_property",
+                [
+                    {"datastream_id": row["id"], "observed_property_id": one, "position": position}
+                    for row in self.datastreams
+                    for position, one in enumerate(row["multi"] or ())
+                ],
+            )
             _insert(
                 cursor,
                 "historical_location",
@@ -217,7 +247,8 @@ class City:
                 "historical_location_location",
                 [{"historical_location_id": a, "location_id": b} for a, b in self.history_locations],
             )
-            rows = [observation_row(row) for row in self.observations]
+            multis = {row["id"] for row in self.datastreams if row["multi"] is not None}
+            rows = [observation_row(row, multi=row["datastream"] in multis) for row in self.observations]
             _insert(cursor, "observation", rows)
             _insert(cursor, "datastream_latest", latest_rows(self.observations, rows))
 
@@ -238,10 +269,10 @@ def extents(observations: list[Row]) -> Row:
     }
 
 
-def observation_row(row: Row) -> Row:
+def observation_row(row: Row, *, multi: bool = False) -> Row:
     """An observation as the writer stores it."""
     start, end = ends(row["phenomenonTime"])
-    more: Row = {}
+    more: Row = {"multi": True} if multi else {}
     if isinstance(row["phenomenonTime"], Interval):
         more["end"] = format_instant(end)
     number = row["result"] if isinstance(row["result"], float) else None
@@ -293,6 +324,7 @@ _JSON = {
     "feature",
     "unit_of_measurement",
     "observed_area",
+    "data_types",
     "more",
 }
 
@@ -362,6 +394,12 @@ def cities(draw: Draw, *, classes: tuple[str, ...] = CLASSES) -> City:
     for row in city.datastreams:
         row |= {"thing": key_of(city.things), "sensor": key_of(city.sensors), "observed": key_of(city.observed)}
         row["foi"] = draw(st.sampled_from([None, *(item["id"] for item in city.features)]))
+        row["multi"] = row["types"] = None
+        if draw(st.integers(0, 3)) == 0:
+            row["multi"] = draw(st.permutations([item["id"] for item in city.observed]))
+            row["types"] = [draw(st.sampled_from(TEXTS)) for _ in row["multi"]]
+            row["unitOfMeasurement"] = [row["unitOfMeasurement"]] * len(row["multi"])
+            row["observed"] = row["multi"][0]
     taken: dict[tuple[int, datetime], int] = {}
     for number in range(draw(st.integers(0, 8)) if city.datastreams else 0):
         start = draw(times)

@@ -35,6 +35,8 @@ _KEYS: dict[str, list[tuple[str, ...]]] = {
     "parameters": [("k",), ("n",)],
     "resultQuality": [(), ("k",)],
     "unitOfMeasurement": [("symbol",), ("name",)],
+    "unitOfMeasurements": [("0", "symbol"), ()],
+    "multiObservationDataTypes": [("0",), ("-1",)],
     "metadata": [(), ("k",)],
     "result": [(), (), (), ("k",)],
     "location": [("type",)],

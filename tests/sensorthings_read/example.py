@@ -57,7 +57,7 @@ def example() -> City:
     city.datastreams = [
         _named(
             number, f"stream {number}", observationType="OM_Measurement", unitOfMeasurement=unit,
-            observedArea=None, thing=thing, sensor=1, observed=observed, foi=1,
+            observedArea=None, thing=thing, sensor=1, observed=observed, foi=1, multi=None, types=None,
         )
         for number, thing, observed in ((1, 1, 1), (2, 1, 2), (3, 2, 1))
     ]  # fmt: skip

@@ -2,8 +2,10 @@
 
 - Thing, Location, Sensor, ObservedProperty, FeatureOfInterest: their own class is among the reader's.
 - Datastream: its own, and its Thing, Sensor and ObservedProperty are visible.
+- MultiDatastream: its own, its Thing and Sensor are visible, and none of its ObservedProperties is hidden.
 - HistoricalLocation: its Thing is visible and none of its Locations is hidden.
-- Observation: its Datastream is visible, and its FeatureOfInterest (its own, else the datastream's) too if it has one.
+- Observation: its Datastream or MultiDatastream is visible, and its FeatureOfInterest (its own, else the datastream's)
+  too if it has one.
 """
 
 from collections.abc import Callable
@@ -50,14 +52,18 @@ def _visible(entity_name: str, classes: frozenset[AccessClass]) -> Expression:
     match entity_name:
         case "Datastream":
             return _datastream(classes)
+        case "MultiDatastream":
+            hidden = AnyOf("ObservedProperties", Not(_among(classes)))
+            return conjunction(_among(classes), _among(classes, "Thing"), _among(classes, "Sensor"), Not(hidden))
         case "HistoricalLocation":
             hidden = AnyOf("Locations", Not(_among(classes)))
             return And((_among(classes, "Thing"), Not(hidden)))
         case "Observation":
             # Said of the column and of the datastream apart, so that for one datastream the latter is asked once.
-            default = Or((_absent("Datastream", "defaultFeature"), _among(classes, "Datastream", "defaultFeature")))
+            default = Or((_absent("stream", "defaultFeature"), _among(classes, "stream", "defaultFeature")))
             feature = Or((And((_absent("ownFeature"), default)), _among(classes, "ownFeature")))
-            return conjunction(_datastream(classes, "Datastream"), feature)
+            hidden = AnyOf("streamProperties", Not(_among(classes)))
+            return conjunction(_datastream(classes, "stream"), Not(hidden), feature)
         case _:
             return _among(classes)
 

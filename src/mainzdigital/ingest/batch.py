@@ -27,6 +27,7 @@ class NewObservation:
     valid_time: Interval | None = None
     parameters: dict[str, Any] | None = None
     key: str | None = None
+    multi: bool = False  # of a MultiDatastream: the result is a list
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from mainzdigital.kernel.time import Interval, format_instant
 from mainzdigital.store import changes, ids, latest, observations, partitions, rollups, zone
 from mainzdigital.store.observations import Row, from_micros, to_micros
 
-CHANGEABLE = frozenset(field.name for field in fields(NewObservation)) - {"key"}
+CHANGEABLE = frozenset(field.name for field in fields(NewObservation)) - {"key", "multi"}
 
 
 def update(connection: psycopg.Connection, observation_id: int, values: Mapping[str, object]) -> None:
@@ -99,6 +99,7 @@ def _changed(row: Row, values: Mapping[str, object]) -> Prepared:
         "valid_time": _interval(more),
         "parameters": more.get("parameters"),
         "key": row.key,
+        "multi": "multi" in more,
     }
     try:
         return prepare(0, NewObservation(**(as_before | dict(values))))

@@ -139,6 +139,8 @@ def prepare(index: int, one: NewObservation) -> Prepared:
         more = (more or {}) | {"result": result}
 
     result_time = one.result_time
+    if one.multi:
+        more = (more or {}) | {"multi": True}
     if one.quality is not None or one.valid_time is not None or one.parameters is not None or one.key is not None:
         more = more or {}
         if one.quality is not None:

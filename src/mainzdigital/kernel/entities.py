@@ -38,7 +38,8 @@ class Navigation:
     """A relation to another entity type, by exactly one of three ways.
 
     `local` column here = target.id; `remote` column there = this id;
-    `link` table with the column `near` for this id and `far` for the target's.
+    `link` table with the column `near` for this id (or for `local` here) and `far` for the target's, in the order of
+    its column `position` where there is one. `partial`: the column `local` may hold ids of another type too.
     `through` names the navigation of the holder of the column whose target speaks for it where the column is null:
     an observation without feature of interest has its datastream's.
     """
@@ -53,11 +54,15 @@ class Navigation:
     far: str = ""
     required: bool = False
     through: str = ""
+    partial: bool = False
+    position: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntityType:
     """`types` is the model this type belongs to, by name; `internal` are relations only access rules may follow.
+
+    `shared`: its table holds entities of another type too, the relation leaves them out.
 
     There is one object for each type: they are compared, and kept in caches, by identity.
     """
@@ -68,6 +73,7 @@ class EntityType:
     properties: Mapping[str, Property]
     navigations: Mapping[str, Navigation]
     has_access: bool = True
+    shared: bool = False
     default_order: tuple[str, ...] = field(default=("id",))
     internal: Mapping[str, Navigation] = field(default_factory=dict)
     types: Mapping[str, "EntityType"] = field(default_factory=dict, repr=False)

@@ -121,6 +121,12 @@ class FeatureOfInterest(Entity):
 
 
 class Datastream(Entity):
+    """A Datastream, or where `multi` is set a MultiDatastream: ADR 0017.
+
+    The unit of a MultiDatastream is a list; its observed properties stand in MultiDatastreamObservedProperty, the first
+    of them here too.
+    """
+
     observation_type = models.TextField()
     unit_of_measurement = models.JSONField()
     observed_area = models.JSONField(null=True)
@@ -129,7 +135,32 @@ class Datastream(Entity):
     observed_property = models.ForeignKey(ObservedProperty, on_delete=models.CASCADE, related_name="datastreams")
     # The feature of observations that name none: made from the thing's location (18-088, 10.1.4.3).
     foi = models.ForeignKey(FeatureOfInterest, on_delete=models.SET_NULL, null=True, related_name="+")
+    multi = models.BooleanField(default=False, db_default=False)
+    data_types = models.JSONField(null=True)
 
     class Meta:
         db_table = "datastream"
-        constraints = [_known_access("datastream_access_known")]
+        constraints = [
+            _known_access("datastream_access_known"),
+            models.CheckConstraint(
+                condition=models.Q(multi=False) | models.Q(data_types__isnull=False), name="datastream_multi_typed"
+            ),
+        ]
+
+
+class MultiDatastreamObservedProperty(models.Model):
+    """The observed property at one position of the results of a MultiDatastream."""
+
+    datastream = models.ForeignKey(Datastream, on_delete=models.CASCADE, related_name="+")
+    observed_property = models.ForeignKey(ObservedProperty, on_delete=models.CASCADE, related_name="+")
+    position = models.SmallIntegerField()
+
+    class Meta:
+        db_table = "multi_datastream_observed_property"
+        constraints = [
+            models.UniqueConstraint(fields=["datastream", "observed_property"], name="multi_datastream_property_once"),
+            models.UniqueConstraint(fields=["datastream", "position"], name="multi_datastream_position_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.datastream_id}[{self.position}]"

@@ -26,6 +26,7 @@ from mainzdigital.query.evaluate import paths, without_related
 from mainzdigital.query.types import Kind, find_navigation, resolve
 from mainzdigital.store.compile_terms import Term, as_truth, json_term, term
 from mainzdigital.store.compile_tree import holds_any, normal, strip
+from mainzdigital.store.model import STREAMS
 
 Guard = Callable[[str], Expression]
 
@@ -115,7 +116,7 @@ class Scope:
 
         What a visible entity requires is visible, so nothing hidden shows by it.
         """
-        if not navigation.local or navigation.through:
+        if not navigation.local or navigation.through or navigation.partial:
             return ""
         if not navigation.required and self.hides(self.entity.target(navigation)):
             return ""
@@ -128,7 +129,7 @@ class Scope:
             return Term(Kind.NUMBER, f"{a}.id", integer=True)
         if self.entity.name == "Observation":
             return _observation_term(name, keys, a, self)
-        if self.entity.name == "Datastream" and name in ("phenomenonTime", "resultTime"):
+        if self.entity.name in STREAMS and name in ("phenomenonTime", "resultTime"):
             latest, which = self.latest(), "phenomenon" if name == "phenomenonTime" else "result"
             return Term(Kind.TIME, f"{latest}.{which}_start", end=f"{latest}.{which}_end")
         found = resolve(self.entity, (name, *keys), internal=True)
@@ -167,7 +168,8 @@ class Scope:
 
     def raw(self, name: str) -> "Scope":
         """Join a required relation to one, hidden or not: it only lends a column."""
-        navigation = self.entity.navigations[name]
+        navigation = find_navigation(self.entity, name, internal=True)
+        assert navigation is not None
         key = (False, ("~raw", name))
         if key not in self.found:
             target = self.entity.target(navigation)
@@ -236,9 +238,9 @@ class Scope:
         link = ""
         if navigation.local:
             left = self.key(navigation, navigation.local)
-        elif navigation.remote:
+        if navigation.remote:
             wanted = other.key(navigation, navigation.remote)
-        else:
+        elif navigation.link:
             table = self.name()
             link = f" JOIN {navigation.link} AS {table} ON {table}.{navigation.far} = {other.alias}.id"
             wanted = f"{table}.{navigation.near}"

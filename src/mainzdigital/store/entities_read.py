@@ -7,9 +7,10 @@ from functools import lru_cache
 
 from mainzdigital.kernel.entities import EntityType, Navigation, ValueType
 from mainzdigital.kernel.expression import Expression
+from mainzdigital.query.types import find_navigation
 from mainzdigital.store.compile import TAINTED, Builder, Guard, Scope, Slot, predicate, visible
 from mainzdigital.store.compile_order import OrderKey, after, order_keys, unpack
-from mainzdigital.store.model import OBSERVATION
+from mainzdigital.store.model import OBSERVATION, STREAMS
 
 MORE = "~more"  # column of observations: what has no column of its own
 LATEST_ONLY = "~several"  # of the newest observation: are there others?
@@ -142,13 +143,25 @@ def related_condition(scope: Scope, navigation: Navigation, parent: str) -> str:
         own = f"{a}.{navigation.remote} = {parent}"
         if not navigation.through:
             return own
-        through = scope.entity.navigations[navigation.through]
+        through = find_navigation(scope.entity, navigation.through, internal=True)
+        assert through is not None
         holder = scope.entity.target(through).relation
         return (
             f"({own} OR ({a}.{navigation.remote} IS NULL AND {a}.{through.local} IN "
             f"(SELECT h.id FROM {holder} AS h WHERE h.{navigation.remote} = {parent})))"
         )
     return f"{a}.id IN (SELECT l.{navigation.far} FROM {navigation.link} AS l WHERE l.{navigation.near} = {parent})"
+
+
+def position(scope: Scope, navigation: Navigation, parent: str) -> tuple[OrderKey, ...]:
+    """The order that a relation itself has."""
+    if not navigation.position:
+        return ()
+    sql = (
+        f"(SELECT p.{navigation.position}::bigint FROM {navigation.link} AS p WHERE p.{navigation.near} = {parent} "
+        f"AND p.{navigation.far} = {scope.alias}.id)"
+    )
+    return (OrderKey(sql, "bigint", nullable=False),)
 
 
 def _placed(scope: Scope, stops: Sequence[_Stop]) -> list[str]:
@@ -169,7 +182,7 @@ def _placed(scope: Scope, stops: Sequence[_Stop]) -> list[str]:
     elif parent.slot is not None:
         bound = scope.bind(parent.slot, "bigint")
         conditions.append(related_condition(scope, navigation, bound))
-        if len(inner.items) > 1:
+        if len(inner.items) > 1 or parent.entity.shared:
             conditions.append(f"{bound} IN (SELECT {holder.alias}.id FROM {holder.source} WHERE {inner.sql})")
     elif navigation.remote:
         key = scope.key(navigation, navigation.remote)
@@ -192,8 +205,12 @@ def _column(scope: Scope, name: str) -> str:
         return f"({a}.phenomenon_start < {a}.phenomenon_time OR {a}.seq > 0)"
     if name.startswith("~"):
         navigation = entity.navigations[name[1:]]
-        return scope.key(navigation, navigation.local)
-    if entity.name == "Datastream" and name in ("phenomenonTime", "resultTime"):
+        key = scope.key(navigation, navigation.local)
+        if navigation.partial:
+            multi = "IS NOT NULL" if navigation.target == "MultiDatastream" else "IS NULL"
+            return f"CASE WHEN {a}.more -> 'multi' {multi} THEN {key} END"
+        return key
+    if entity.name in STREAMS and name in ("phenomenonTime", "resultTime"):
         latest, which = scope.latest(), "phenomenon" if name == "phenomenonTime" else "result"
         return f"{latest}.{which}_start, {latest}.{which}_end"
     found = entity.properties[name]
@@ -206,14 +223,24 @@ def columns_of(scope: Scope, names: Sequence[str], keys: Sequence[OrderKey] = ()
 
 
 def select_from(
-    scope: Scope, selection: Selection, conditions: _Conditions, *, one_datastream: bool
+    scope: Scope,
+    selection: Selection,
+    conditions: _Conditions,
+    *,
+    one_datastream: bool,
+    first: tuple[OrderKey, ...] = (),
 ) -> tuple[str, tuple[OrderKey, ...]]:
-    """Filter, order and cut what `conditions` leave; one row more than `limit` tells whether there are more."""
+    """Filter, order and cut what `conditions` leave; one row more than `limit` tells whether there are more.
+
+    `first` is the order where the request names none.
+    """
     # The filter first: what it leaves is joined with the rules of access, not the other way round.
     if selection.filter is not None:
         conditions.add(predicate(selection.filter, scope))
     conditions.add(visible(scope))
     keys = order_keys(selection.orderings, scope, one_datastream=one_datastream)
+    if not selection.orderings:
+        keys = [*first, *keys]
     if selection.token is not None:
         conditions.add(after(keys, unpack(selection.token, keys), scope))
     columns = columns_of(scope, selection.columns, keys)
@@ -263,8 +290,12 @@ def begin(entity: EntityType, guard: Guard | None, tainted: bool) -> tuple[Build
 def _page(stops: tuple[_Stop, ...], selection: Selection, guard: Guard | None, tainted: bool) -> Text:
     builder, scope, conditions = begin(stops[-1].entity, guard, tainted)
     conditions.add(*_placed(scope, stops))
-    one = len(stops) > 1 and stops[-2].entity.name == "Datastream" and stops[-2].slot is not None
-    sql, keys = select_from(scope, selection, conditions, one_datastream=one)
+    before = stops[-2] if len(stops) > 1 and stops[-2].slot is not None else None
+    one = before is not None and before.entity.name in STREAMS
+    first: tuple[OrderKey, ...] = ()
+    if before is not None:
+        first = position(scope, before.entity.navigations[stops[-1].navigation], scope.bind(before.slot, "bigint"))
+    sql, keys = select_from(scope, selection, conditions, one_datastream=one, first=first)
     return finish(sql, builder, keys)
 
 

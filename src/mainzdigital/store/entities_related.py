@@ -17,10 +17,11 @@ from mainzdigital.store.entities_read import (
     begin,
     columns_of,
     finish,
+    position,
     related_condition,
     select_from,
 )
-from mainzdigital.store.model import OBSERVATION
+from mainzdigital.store.model import OBSERVATION, STREAMS
 
 _IDS, _PARENTS = Slot("ids"), Slot("parents")
 
@@ -53,7 +54,10 @@ def _related_to_many(
     builder, scope, conditions = begin(entity.target(navigation), guard, tainted)
     parent = builder.name()
     conditions.add(related_condition(scope, navigation, f"{parent}.id"))
-    inner, keys = select_from(scope, selection, conditions, one_datastream=entity.name == "Datastream")
+    inner, keys = select_from(
+        scope, selection, conditions, one_datastream=entity.name in STREAMS,
+        first=position(scope, navigation, f"{parent}.id"),
+    )  # fmt: skip
     sql = (
         f"SELECT related.*, {parent}.id FROM unnest({builder.bind(_PARENTS, 'int[]')}) AS {parent}(id) "
         f"CROSS JOIN LATERAL ({inner}) AS related"

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from mainzdigital.kernel.access import AccessClass
 from mainzdigital.kernel.entities import EntityType, ValueType
 from mainzdigital.store.geometry import Shape
-from mainzdigital.store.model import ENTITY_TYPES
+from mainzdigital.store.model import ENTITY_TYPES, STREAMS
 from mainzdigital.store.statements import statement
 
 INT_LIMIT = 2**31  # exclusive; ids of metadata are integers of four bytes
@@ -61,7 +61,7 @@ _HIDDEN = {
         f'SELECT id FROM "{item.relation}" WHERE id = ANY(%(ids)s::int[]) AND NOT access = ANY(%(known)s::text[])',
     )
     for name, item in _ROWS.items()
-    if item.has_access and name != "Datastream"
+    if item.has_access and name not in STREAMS
 }
 _HIDDEN["Datastream"] = statement(
     "entities_write.hidden.Datastream",
@@ -72,10 +72,23 @@ _HIDDEN["Datastream"] = statement(
       AND NOT ARRAY[d.access, t.access, s.access, o.access]::text[] <@ %(known)s::text[]
     """,
 )
+_HIDDEN["MultiDatastream"] = statement(
+    "entities_write.hidden.MultiDatastream",
+    """
+    SELECT d.id FROM multi_datastream d JOIN thing t ON t.id = d.thing_id JOIN sensor s ON s.id = d.sensor_id
+    WHERE d.id = ANY(%(ids)s::int[]) AND (
+      NOT ARRAY[d.access, t.access, s.access]::text[] <@ %(known)s::text[]
+      OR d.id IN (
+        SELECT l.datastream_id FROM multi_datastream_observed_property l JOIN observed_property o
+          ON o.id = l.observed_property_id WHERE NOT o.access = ANY(%(known)s::text[])
+      )
+    )
+    """,
+)
 _CLASSES = statement(
     "entities_write.classes",
     """
-    SELECT d.access, t.access, s.access, o.access, f.access FROM datastream d JOIN thing t ON t.id = d.thing_id
+    SELECT d.access, t.access, s.access, o.access, f.access FROM single_datastream d JOIN thing t ON t.id = d.thing_id
     JOIN sensor s ON s.id = d.sensor_id JOIN observed_property o ON o.id = d.observed_property_id
     LEFT JOIN feature_of_interest f ON f.id = coalesce(%(foi)s::int, d.foi_id) WHERE d.id = %(datastream)s::int
     """,
@@ -179,7 +192,10 @@ def point(connection: psycopg.Connection, owner: EntityType, relation: str, ids:
 
 
 def classes_of(connection: psycopg.Connection, datastream: int, foi: int | None) -> frozenset[AccessClass]:
-    """The access classes on the way to an observation of a datastream with the feature `foi`, else the datastream's."""
+    """The access classes on the way to an observation of a Datastream with the feature `foi`, else the datastream's.
+
+    None where there is no such Datastream.
+    """
     rows = connection.execute(_CLASSES.sql, {"datastream": datastream, "foi": foi}).fetchall()
     return frozenset(AccessClass(access) for row in rows for access in row if access is not None)
 

@@ -12,22 +12,32 @@ from mainzdigital.kernel.entities import EntityType
 from mainzdigital.store import changes
 from mainzdigital.store import entities_write as rows
 from mainzdigital.store.entities_write import INT_LIMIT
-from mainzdigital.store.model import ENTITY_TYPES
+from mainzdigital.store.model import ENTITY_TYPES, STREAMS
 from mainzdigital.store.statements import Statement, statement
 
 _OWNERS = {
     "Thing": "thing_id", "Sensor": "sensor_id", "ObservedProperty": "observed_property_id", "Datastream": "id",
-    "FeatureOfInterest": "foi_id",
+    "MultiDatastream": "id", "FeatureOfInterest": "foi_id",
 }  # fmt: skip
+_TABLES = {name: item.relation for name, item in ENTITY_TYPES.items() if name in STREAMS}
+# An ObservedProperty takes the MultiDatastreams with it that have it at any position.
+_ALSO = {
+    "ObservedProperty": " OR id IN (SELECT datastream_id FROM multi_datastream_observed_property "
+    "WHERE observed_property_id = %(id)s::int)"
+}
 _LOCK_STREAMS = {
     name: statement(
         f"entities_write.lock_streams.{name}",
-        f"SELECT id FROM datastream WHERE {column} = %(id)s::int ORDER BY id FOR UPDATE",
+        f"SELECT id FROM {_TABLES.get(name, 'datastream')} WHERE {column} = %(id)s::int{_ALSO.get(name, '')} "
+        "ORDER BY id FOR UPDATE",
     )
     for name, column in _OWNERS.items()
 }
 _DELETE = {
-    name: statement(f"entities_write.delete.{name}", f'DELETE FROM "{item.relation}" WHERE id = ANY(%(ids)s::int[])')
+    name: statement(
+        f"entities_write.delete.{name}",
+        f'DELETE FROM "{item.relation}" WHERE id = ANY(%(ids)s::int[]) RETURNING id',
+    )
     for name, item in ENTITY_TYPES.items()
     if name != "Observation"
 }
@@ -52,6 +62,10 @@ _UNLINK = {
         "entities_write.unlink.FeatureOfInterest", "UPDATE datastream SET foi_id = NULL WHERE foi_id = %(id)s::int"
     ),
 }
+_UNLINK_PROPERTIES = statement(
+    "entities_write.unlink_properties",
+    "DELETE FROM multi_datastream_observed_property WHERE datastream_id = ANY(%(ids)s::int[])",
+)
 _EMPTY_HISTORIES = statement(
     "entities_write.empty_histories",
     "DELETE FROM historical_location_location WHERE historical_location_id = ANY(%(ids)s::int[])",
@@ -79,8 +93,10 @@ def remove(connection: psycopg.Connection, entity: EntityType, entity_id: int, *
         connection.execute(_EMPTY_HISTORIES.sql, {"ids": histories})
         _delete(connection, "HistoricalLocation", histories)
     if datastreams and entity.name != "FeatureOfInterest":
-        _delete(connection, "Datastream", datastreams)
-    if entity.name not in {"Datastream", "HistoricalLocation"}:
+        connection.execute(_UNLINK_PROPERTIES.sql, {"ids": list(datastreams)})
+        for name in sorted(STREAMS):
+            _delete(connection, name, datastreams)
+    if entity.name not in {*STREAMS, "HistoricalLocation"}:
         _delete(connection, entity.name, [entity_id])
 
 
@@ -93,5 +109,6 @@ def _ids(
 
 
 def _delete(connection: psycopg.Connection, name: str, ids: Sequence[int]) -> None:
-    connection.execute(_DELETE[name].sql, {"ids": list(ids)})
-    changes.record(connection, kind="delete", entity=name, ids=ids)
+    deleted = [row[0] for row in connection.execute(_DELETE[name].sql, {"ids": list(ids)}).fetchall()]
+    if deleted:
+        changes.record(connection, kind="delete", entity=name, ids=deleted)

@@ -34,7 +34,7 @@ _LATEST = statement(
     SELECT l.datastream_id, d.thing_id, l.id, l.phenomenon_time, l.number, l.result_time, l.more,
       coalesce(d.unit_of_measurement ->> 'symbol', d.unit_of_measurement ->> 'name'),
       array_remove(ARRAY[d.access, t.access, s.access, o.access, f.access]::text[], NULL)
-    FROM datastream_latest l JOIN datastream d ON d.id = l.datastream_id JOIN thing t ON t.id = d.thing_id
+    FROM datastream_latest l JOIN single_datastream d ON d.id = l.datastream_id JOIN thing t ON t.id = d.thing_id
     JOIN sensor s ON s.id = d.sensor_id JOIN observed_property o ON o.id = d.observed_property_id
     LEFT JOIN feature_of_interest f ON f.id = coalesce(l.foi_id, d.foi_id)
     WHERE l.datastream_id = ANY(%(datastreams)s::int[])

@@ -17,7 +17,7 @@ _HEADERS = statement(
     SELECT d.id, d.name, d.unit_of_measurement, d.thing_id, t.name, s.name, o.name, d.properties,
       l.phenomenon_start, l.phenomenon_time,
       f.access IS NULL OR f.access = ANY(%(classes)s::text[]), coalesce(l.features, false)
-    FROM datastream d JOIN thing t ON t.id = d.thing_id JOIN sensor s ON s.id = d.sensor_id
+    FROM single_datastream d JOIN thing t ON t.id = d.thing_id JOIN sensor s ON s.id = d.sensor_id
     JOIN observed_property o ON o.id = d.observed_property_id
     LEFT JOIN feature_of_interest f ON f.id = d.foi_id
     LEFT JOIN datastream_latest l ON l.datastream_id = d.id

@@ -23,7 +23,7 @@ _STREAM: LiteralString = """
          s.name AS sensor_name, s.description AS sensor_description,
          l.phenomenon_time AS time, l.number, l.more,
          NOT coalesce(l.features, false) OR cardinality(%(classes)s::text[]) = 4 AS whole, l.phenomenon_start
-  FROM datastream d
+  FROM single_datastream d
   JOIN sensor s ON s.id = d.sensor_id AND s.access = ANY(%(classes)s::text[])
   JOIN observed_property p ON p.id = d.observed_property_id AND p.access = ANY(%(classes)s::text[])
   LEFT JOIN feature_of_interest df ON df.id = d.foi_id

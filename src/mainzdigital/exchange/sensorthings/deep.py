@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from mainzdigital.exchange.sensorthings import multi
 from mainzdigital.exchange.sensorthings.validate import Checked, at, check, identifier, link_of
 from mainzdigital.kernel.access import AccessClass, Reader, Scope
 from mainzdigital.kernel.entities import EntityType, Navigation
@@ -24,6 +25,14 @@ INVERSE: dict[tuple[str, str], str] = {
     ("Location", "HistoricalLocations"): "Locations",
     ("HistoricalLocation", "Thing"): "HistoricalLocations",
     ("HistoricalLocation", "Locations"): "HistoricalLocations",
+    ("Thing", "MultiDatastreams"): "Thing",
+    ("Sensor", "MultiDatastreams"): "Sensor",
+    ("ObservedProperty", "MultiDatastreams"): "ObservedProperties",
+    ("MultiDatastream", "Thing"): "MultiDatastreams",
+    ("MultiDatastream", "Sensor"): "MultiDatastreams",
+    ("MultiDatastream", "ObservedProperties"): "MultiDatastreams",
+    ("MultiDatastream", "Observations"): "MultiDatastream",
+    ("Observation", "MultiDatastream"): "Observations",
     ("Datastream", "Thing"): "Datastreams",
     ("Datastream", "Sensor"): "Datastreams",
     ("Datastream", "ObservedProperty"): "Datastreams",
@@ -35,7 +44,7 @@ INVERSE: dict[tuple[str, str], str] = {
     ("Observation", "FeatureOfInterest"): "Observations",
 }
 # Places come before what is observed at them.
-_ORDER = ("Things", "Locations", "HistoricalLocations", "Datastreams", "Observations")
+_ORDER = ("Things", "Locations", "HistoricalLocations", "Datastreams", "MultiDatastreams", "Observations")
 
 
 @dataclass(slots=True)
@@ -104,10 +113,11 @@ def make(work: Work, entity: EntityType, body: object, given: Mapping[str, int],
             target = _single(work, entity, navigation, checked, given, where=where)
             if target is not None:
                 single[navigation.name] = target
-    many = {name: checked.links[name] for name in _ORDER if name in checked.links and name not in single}
     if entity.name == "Observation":
-        work.observations.append((checked, single["Datastream"], single.get("FeatureOfInterest"), where))
+        work.observations.append((checked, _stream(single, where), single.get("FeatureOfInterest"), where))
         return None
+    properties = multi.observed(work, checked, given, where) if entity.name == "MultiDatastream" else []
+    many = {name: checked.links[name] for name in _ORDER if name in checked.links and name not in single}
     if entity.name == "HistoricalLocation" and "Locations" not in given and not many.get("Locations"):
         raise InvalidInput(
             "a HistoricalLocation needs one or more Locations", where=at(where, "Locations"),
@@ -115,15 +125,35 @@ def make(work: Work, entity: EntityType, body: object, given: Mapping[str, int],
         )  # fmt: skip
     access = (checked.access or work.default_access) if entity.has_access else None
     references = {entity.navigations[name].local: target for name, target in single.items()}
+    if properties:
+        references["observed_property_id"] = properties[0]
     made = rows.insert(work.connection, entity, checked.values, references=references, access=access)
     work.made.setdefault(entity.name, []).append(made)
-    linked = {name: [given[name]] for name in given if entity.navigations[name].many}
+    if properties:
+        multi.settle(work.connection, made, properties, where)
+    linked = {name: [given[name]] for name in given if entity.navigations[name].many and name in _ORDER}
     for name, value in many.items():
         linked.setdefault(name, []).extend(
             _many(work, entity, made, entity.navigations[name], value, where=at(where, name))
         )
     settle(work, entity, made, linked, fresh=True)
     return made
+
+
+def _stream(single: Mapping[str, int], where: str) -> int:
+    """The Datastream or MultiDatastream of an Observation; raises InvalidInput unless it is exactly one."""
+    found = [single[name] for name in ("Datastream", "MultiDatastream") if name in single]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InvalidInput(
+            "an Observation has a Datastream or a MultiDatastream, not both", where=at(where, "MultiDatastream"),
+            remedy="leave one of them out",
+        )  # fmt: skip
+    raise InvalidInput(
+        "an Observation needs a Datastream", where=at(where, "Datastream"),
+        remedy='add "Datastream": {"@iot.id": 1} (or "MultiDatastream"), or a new one in its place',
+    )  # fmt: skip
 
 
 def _single(
@@ -158,7 +188,7 @@ def _many(
     """The targets of a to-many relation that are still to be linked; new ones are made."""
     target = ENTITY_TYPES[navigation.target]
     # What refers to us by a column, or cannot be without us, learns of us as it is made; the rest is linked afterwards.
-    at_once = bool(navigation.remote) or target.name == "HistoricalLocation"
+    at_once = bool(navigation.remote) or target.name in {"HistoricalLocation", "MultiDatastream"}
     given = {INVERSE[entity.name, navigation.name]: owner} if at_once else {}
     ids: list[int] = []
     for place, item in items(value, navigation, where):
@@ -191,7 +221,7 @@ def settle(
     retimed: bool = False,
 ) -> None:
     """Write the to-many relations of an entity, new (`fresh`) or changed: `linked` holds ids by navigation name."""
-    for name in _ORDER:
+    for name in (*_ORDER, "ObservedProperties"):
         ids = linked.get(name)
         if not ids:
             continue
@@ -204,6 +234,13 @@ def settle(
                         move(work, thing, [owner])
             case "HistoricalLocation", "Locations":
                 places.set_history_locations(work.connection, owner, ids)
+            case "MultiDatastream", "ObservedProperties":
+                multi.settle(work.connection, owner, ids, "")
+            case "ObservedProperty", "MultiDatastreams":
+                raise InvalidInput(
+                    "the ObservedProperties of a MultiDatastream have an order", where="MultiDatastreams",
+                    remedy="change the MultiDatastream itself",
+                )  # fmt: skip
             case "Location", "HistoricalLocations":
                 places.add_history_location(work.connection, ids, owner)
             case _:

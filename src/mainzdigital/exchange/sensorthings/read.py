@@ -12,6 +12,7 @@ from urllib.parse import quote
 import psycopg
 
 from mainzdigital.exchange.sensorthings import DEFAULT_TOP, MAX_EXPANDED, MAX_TOP, READING, formats
+from mainzdigital.exchange.sensorthings.expansions import expansions, is_newest, needs_extents
 from mainzdigital.exchange.sensorthings.formats import Formatted, Page
 from mainzdigital.exchange.sensorthings.path import ResourcePath
 from mainzdigital.exchange.sensorthings.represent import Record, Shape, dig, encode, shape
@@ -19,21 +20,16 @@ from mainzdigital.govern.access import guard
 from mainzdigital.kernel.access import Reader
 from mainzdigital.kernel.entities import EntityType, Navigation, ValueType
 from mainzdigital.kernel.errors import InvalidInput, NotFound
-from mainzdigital.kernel.expression import Expression, Path
-from mainzdigital.query.evaluate import paths
-from mainzdigital.query.odata import Expand, OrderBy, QueryOptions
-from mainzdigital.query.types import resolve
+from mainzdigital.query.odata import QueryOptions
 from mainzdigital.store import entities_read as statements
 from mainzdigital.store import entities_related as expansions_of
 from mainzdigital.store.compile_order import OrderKey, pack
 from mainzdigital.store.entities_read import Access, Moved, Selection, Statement, Step
-from mainzdigital.store.model import BY_SET_NAME
+from mainzdigital.store.model import BY_SET_NAME, STREAMS
 from mainzdigital.store.select import Plan, Rows, run, run_async
 
 Answer = TypeVar("Answer")
 Part = Generator[Statement, Rows, Answer]
-
-_NEWEST = (OrderBy(Path(("phenomenonTime",)), True),)
 
 
 def service_root(root: str, conformance: Sequence[str] = READING) -> bytes:
@@ -73,74 +69,6 @@ def _bad_token() -> InvalidInput:
     return InvalidInput("the token is none of ours", where="$skiptoken", remedy="follow @iot.nextLink as it was given")
 
 
-def _text_of(expand: Expand) -> str:
-    inner = ";".join(f"{name}={value}" for name, value in expand.options.given)
-    return "/".join(expand.path) + (f"({inner})" if inner else "")
-
-
-def _expansions(options: QueryOptions) -> dict[str, QueryOptions]:
-    """`$expand` by relation; chains become nested, and items that begin alike become one."""
-    found: dict[str, QueryOptions] = {}
-    for item in options.expand:
-        name, inner = item.path[0], item.options
-        if len(item.path) > 1:
-            rest = Expand(item.path[1:], item.options)
-            inner = QueryOptions(expand=(rest,), given=(("$expand", _text_of(rest)),))
-        found[name] = _merge(found[name], inner, name) if name in found else inner
-    return found
-
-
-def _merge(first: QueryOptions, second: QueryOptions, name: str) -> QueryOptions:
-    own = [[pair for pair in item.given if pair[0] != "$expand"] for item in (first, second)]
-    if own[0] and own[1]:
-        raise InvalidInput(f"'{name}' is expanded twice with options", where="$expand", remedy="expand it once")
-    base = first if own[0] else second
-    expand = first.expand + second.expand
-    given = (*(own[0] or own[1]), ("$expand", ",".join(map(_text_of, expand))))
-    return QueryOptions(
-        base.filter, base.orderby, base.top, base.skip, base.count, base.select, expand, None, base.skip_token,
-        given if expand else tuple(own[0] or own[1]),
-    )  # fmt: skip
-
-
-def _speaks_of_times(expression: Expression, entity: EntityType) -> bool:
-    """Does an expression ask for the extent of a datastream?"""
-    for path in paths(expression):
-        target = resolve(entity, path.steps)
-        if target.entity.name == "Datastream" and target.attribute.name in ("phenomenonTime", "resultTime"):
-            return True
-    return False
-
-
-def _needs_extents(entity: EntityType, options: QueryOptions) -> bool:
-    """Does the answer depend on what is kept in `datastream_latest`?"""
-    if entity.name == "Datastream":
-        names = None if options.select is None else {steps[0] for steps in options.select}
-        if names is None or names & {"phenomenonTime", "resultTime"}:
-            return True
-    asked = [*((options.filter,) if options.filter is not None else ()), *(item.expression for item in options.orderby)]
-    if any(_speaks_of_times(item, entity) for item in asked):
-        return True
-    for name, inner in _expansions(options).items():
-        if entity.name == "Datastream" and _is_newest(name, inner):
-            return True
-        if _needs_extents(entity.target(entity.navigations[name]), inner):
-            return True
-    return False
-
-
-def _is_newest(name: str, options: QueryOptions) -> bool:
-    """The newest observation only: there is a table of those."""
-    return (
-        name == "Observations"
-        and options.orderby == _NEWEST
-        and options.top == 1
-        and not options.skip
-        and options.filter is None
-        and options.skip_token is None
-    )
-
-
 class _Reading:
     """One request being answered."""
 
@@ -150,7 +78,7 @@ class _Reading:
 
     def prepare(self, entity: EntityType, options: QueryOptions) -> Part[None]:
         """Find datastreams whose extent or newest value would tell of hidden observations."""
-        if self.access.guard is None or not _needs_extents(entity, options):
+        if self.access.guard is None or not needs_extents(entity, options):
             return
         hidden = yield statements.hidden_features(self.access)
         if hidden:
@@ -161,7 +89,7 @@ class _Reading:
         name = formats.format_of(options)
         if not name:
             select = (("@iot.selfLink",),) if path.ref else options.select
-            form = shape(path.entity, select, tuple(_expansions(options)))
+            form = shape(path.entity, select, tuple(expansions(options)))
             page = yield from self.entities(path, options, form, encoded=True)
             body: Record = {} if page.count is None else {"@iot.count": page.count}
             if page.next_link:
@@ -173,7 +101,7 @@ class _Reading:
             holders = tuple(item for item in formats.HOLDERS if item in path.entity.navigations)
             form = shape(path.entity, tuple(steps for steps in select), holders)
             return formats.data_array((yield from self.entities(path, options, form)), select)
-        form = shape(path.entity, select, tuple(_expansions(options)))
+        form = shape(path.entity, select, tuple(expansions(options)))
         return formats.RENDER[name]((yield from self.entities(path, options, form)))
 
     def entities(self, path: ResourcePath, options: QueryOptions, form: Shape, *, encoded: bool = False) -> Part[Page]:
@@ -199,11 +127,11 @@ class _Reading:
             base = f"{self.root}/{quote(path.text, safe=_KEPT)}"
             next_link = base + _query(options.given) + _text_of_token(token)
         rows = rows[:limit]
-        expansions = _expansions(options)
-        if encoded and not expansions:
+        asked = expansions(options)
+        if encoded and not asked:
             return Page(form, rows, form.encoded(rows, self.root), self.root, count, next_link)
         records = form.records(rows, self.root)
-        yield from self.expand(form, rows, records, expansions)
+        yield from self.expand(form, rows, records, asked)
         return Page(form, rows, records, self.root, count, next_link)
 
     def count(self, path: ResourcePath, options: QueryOptions) -> Part[Formatted]:
@@ -255,11 +183,11 @@ class _Reading:
         if name == formats.DATA_ARRAY:
             raise InvalidInput("a data array is of many Observations", where="$resultFormat", remedy="leave it out")
         yield from self.prepare(path.entity, options)
-        expansions = _expansions(options)
-        form = shape(path.entity, (("@iot.selfLink",),) if path.ref else options.select, tuple(expansions))
+        asked = expansions(options)
+        form = shape(path.entity, (("@iot.selfLink",),) if path.ref else options.select, tuple(asked))
         row = yield from self.one(path, form.columns)
         records = form.records([row], self.root)
-        yield from self.expand(form, [tuple(row)], records, expansions)
+        yield from self.expand(form, [tuple(row)], records, asked)
         if name:
             return formats.RENDER[name](Page(form, [row], records, self.root))
         return Formatted(encode(records[0]))
@@ -280,10 +208,8 @@ class _Reading:
             return Formatted(value.encode(), "text/plain")
         return _bare(encode(value), path)
 
-    def expand(
-        self, form: Shape, rows: Rows, records: Sequence[Record], expansions: dict[str, QueryOptions]
-    ) -> Part[None]:
-        for name, options in expansions.items():
+    def expand(self, form: Shape, rows: Rows, records: Sequence[Record], asked: dict[str, QueryOptions]) -> Part[None]:
+        for name, options in asked.items():
             if not rows:
                 return
             navigation = form.entity.navigations[name]
@@ -301,7 +227,7 @@ class _Reading:
         records: Sequence[Record],
         options: QueryOptions,
     ) -> Part[None]:
-        inner = _expansions(options)
+        inner = expansions(options)
         form = shape(entity.target(navigation), options.select, tuple(inner))
         wanted = sorted({key for key in keys if key is not None})
         found: dict[int, Record] = {}
@@ -322,7 +248,7 @@ class _Reading:
         records: Sequence[Record],
         options: QueryOptions,
     ) -> Part[None]:
-        inner = _expansions(options)
+        inner = expansions(options)
         name = navigation.name
         form = shape(entity.target(navigation), options.select, tuple(inner))
         limit = min(DEFAULT_TOP if options.top is None else options.top, MAX_TOP, max(1, MAX_EXPANDED // len(parents)))
@@ -330,7 +256,7 @@ class _Reading:
         cuts: dict[int, tuple[int, int]] = {}  # parent: its rows
         more: dict[int, bytes] = {}  # parent: where the next page begins
         slow = list(parents)
-        if entity.name == "Datastream" and _is_newest(name, options):
+        if entity.name in STREAMS and is_newest(name, options):
             tainted = set(self.access.tainted)
             fast, slow = [key for key in parents if key not in tainted], [key for key in parents if key in tainted]
             statement = expansions_of.newest_of_datastreams(fast, form.columns, self.access)

@@ -14,6 +14,7 @@ import msgspec
 from mainzdigital.kernel.entities import EntityType, ValueType
 from mainzdigital.kernel.time import Interval, format_instant, format_time, parse_instant
 from mainzdigital.store.entities_read import MORE
+from mainzdigital.store.model import STREAMS
 
 Record = dict[str, Any]
 Row = Sequence[Any]
@@ -24,6 +25,7 @@ _ONLY_IN_MORE = frozenset({"resultQuality", "parameters", "validTime"})
 _IN_MORE = {"resultQuality": "quality", "parameters": "parameters"}
 _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
+_OF_SINGLE, _OF_MULTI = "Datastream@iot.navigationLink", "MultiDatastream@iot.navigationLink"
 _PLAIN = ("phenomenonTime", "result", "resultTime")
 
 
@@ -105,10 +107,17 @@ class Shape:
                 fill(out, row)
                 for name, end in self.links:
                     out[name] = address + end
+                if self.entity.name == "Observation":
+                    # It belongs to one of the two.
+                    out.pop(_OF_SINGLE if self._is_multi(row) else _OF_MULTI, None)
             else:
                 fill(out, row)
             found.append(out)
         return found
+
+    def _is_multi(self, row: Row) -> bool:
+        at_more = self.positions.get(MORE, -1)
+        return at_more >= 0 and row[at_more] is not None and "multi" in _decode(row[at_more])
 
     def _fields(self, out: Record, row: Row) -> None:
         for name, at, kind in self.fields:
@@ -179,19 +188,25 @@ def shape(of: EntityType, select: tuple[tuple[str, ...], ...] | None, expanded: 
         shows_id, shows_self = "@iot.id" in chosen, "@iot.selfLink" in chosen
     keys = [f"~{name}" for name in expanded if not of.navigations[name].many]
     columns, positions, at = ["id"], {"id": 0}, 1
-    for item in [*names, *(steps[0] for steps in parts), *keys]:
+    # Which of its two kinds of datastream an observation belongs to stands with what has no column of its own.
+    beside = [MORE] if of.name == "Observation" and {"Datastream", "MultiDatastream"} & set(links) else []
+    for item in [*names, *(steps[0] for steps in parts), *keys, *beside]:
         column = MORE if of.name == "Observation" and item in _ONLY_IN_MORE else item
         needed = [column, MORE] if of.name == "Observation" and item in ("phenomenonTime", "result") else [column]
         for name in needed:
             if name not in positions:
                 columns.append(name)
                 positions[name] = at
-                at += 2 if of.name == "Datastream" and name in ("phenomenonTime", "resultTime") else 1
+                at += 2 if of.name in STREAMS and name in ("phenomenonTime", "resultTime") else 1
         positions.setdefault(item, positions[column])
     ends = tuple((f"{name}@iot.navigationLink", f"/{name}") for name in links)
     plain = None
     if of.name == "Observation" and tuple(names[:3]) == _PLAIN and shows_id and not parts and not expanded:
-        members = ['"@iot.id":%d', *(f'"{name}":%s' for name in _PLAIN), *(f'"{name}":"\0{end}"' for name, end in ends)]
+        members = [
+            '"@iot.id":%d',
+            *(f'"{name}":%s' for name in _PLAIN),
+            *(f'"{name}":"\0{end}"' for name, end in ends if name != _OF_MULTI),
+        ]
         members[1:1] = ['"@iot.selfLink":"\0"'] if shows_self else []
         plain = "{" + ",".join(members) + "}"
     return Shape(

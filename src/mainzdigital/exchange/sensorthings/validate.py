@@ -17,7 +17,8 @@ from mainzdigital.store.geometry import GEOJSON_TYPES, geojson_shape, shape_of
 
 ID_LIMIT = 2**53  # exclusive; ids stay exact in JavaScript
 _OBJECTS = frozenset({"properties", "parameters", "unitOfMeasurement"})
-_REFERENCE = {"@iot.id"}
+_LISTS = frozenset({"unitOfMeasurements", "multiObservationDataTypes"})
+_COMPLEX = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_ComplexObservation"
 
 
 @dataclass(slots=True)
@@ -62,6 +63,9 @@ def check(entity: EntityType, body: object, *, complete: bool, where: str = "", 
                 raise InvalidInput(
                     f"a {entity.name} needs the property '{name}'", where=at(where, name), remedy=f"add '{name}'"
                 )
+    if entity.name == "MultiDatastream" and (complete or "observationType" in found.values):
+        # There is one type only; who leaves it out means it.
+        found.values["observationType"] = found.values.get("observationType") or _COMPLEX
     _check_geometry(entity, found, encoding, where)
     _check_access(entity, found, where)
     return found
@@ -116,6 +120,8 @@ def _value(known: Property, value: object, where: str) -> object:
             if known.name == "unitOfMeasurement":
                 _check_unit(value, where)
             return value
+        case ValueType.JSON if known.name in _LISTS:
+            return _list(known.name, value, where)
         case ValueType.INSTANT:
             return parse_instant(_text(known, value, where), where=where)
         case ValueType.TIME:
@@ -129,6 +135,22 @@ def _text(known: Property, value: object, where: str) -> str:
         raise InvalidInput(
             f"'{known.name}' must be a time as text", where=where, remedy="write it like 2026-11-22T10:00:00Z"
         )
+    return value
+
+
+def _list(name: str, value: object, where: str) -> list[object]:
+    """Units or types of a MultiDatastream."""
+    if not isinstance(value, list) or not value:
+        raise InvalidInput(f"'{name}' must be a list that is not empty", where=where, remedy="write it in [ ]")
+    for position, item in enumerate(value):
+        place = f"{where}[{position}]"
+        if name == "multiObservationDataTypes":
+            if not isinstance(item, str):
+                raise InvalidInput("a type is the address of an observation type", where=place)
+        elif not isinstance(item, Mapping):
+            raise InvalidInput("a unit must be a JSON object", where=place, remedy="write it in { }")
+        else:
+            _check_unit(item, place)
     return value
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from mainzdigital.exchange.sensorthings import multi
 from mainzdigital.exchange.sensorthings import write_observations as observations
 from mainzdigital.exchange.sensorthings.deep import (
     INVERSE,
@@ -24,7 +25,7 @@ from mainzdigital.ingest import change as ingest_change
 from mainzdigital.kernel.access import AccessClass, Reader
 from mainzdigital.kernel.entities import EntityType
 from mainzdigital.kernel.errors import InvalidInput, NotFound
-from mainzdigital.store import changes, entities_write_delete
+from mainzdigital.store import changes, entities_write_delete, entities_write_multi
 from mainzdigital.store import entities_write as rows
 from mainzdigital.store import entities_write_places as places
 from mainzdigital.store.model import ENTITY_TYPES
@@ -117,10 +118,14 @@ def update(
         values = _values(kind, checked, current, replace=replace)
         work = Work(connection, reader, AccessClass.INTERNAL)
         references, linked = links(work, kind, checked)
+        before = entities_write_multi.sizes(connection, id) if entity == "MultiDatastream" else None
         rows.change(connection, kind, id, values, references=references, access=checked.access)
         if entity == "Thing" and set(linked.get("Locations", ())) == set(places.locations_of(connection, id)):
             linked.pop("Locations", None)  # sent back as it was read: the thing has not moved
         settle(work, kind, id, linked, retimed="time" in values)
+        if before is not None:
+            multi.require_fit(connection, id)
+            multi.require_length_kept(connection, id, before)
         changes.record(connection, kind="update", entity=entity, ids=[id])
         for name, ids in work.made.items():
             changes.record(connection, kind="insert", entity=name, ids=ids)

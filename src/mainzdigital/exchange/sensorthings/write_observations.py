@@ -7,7 +7,8 @@ from typing import Any, cast
 import psycopg
 
 from mainzdigital.exchange.sensorthings.deep import Work, links
-from mainzdigital.exchange.sensorthings.validate import Checked, at, check, phenomenon_time
+from mainzdigital.exchange.sensorthings.multi import check_result
+from mainzdigital.exchange.sensorthings.validate import Checked, at, check, link_of, phenomenon_time
 from mainzdigital.ingest import change as ingest_change
 from mainzdigital.ingest.batch import Batch, NewObservation, Result
 from mainzdigital.ingest.write import write
@@ -17,6 +18,7 @@ from mainzdigital.kernel.time import Interval
 from mainzdigital.store import entities_write as rows
 from mainzdigital.store import entities_write_places as places
 from mainzdigital.store import observations
+from mainzdigital.store.entities_write_multi import types_of
 from mainzdigital.store.model import OBSERVATION
 
 
@@ -69,13 +71,18 @@ def write_all(work: Work, *, key: str | None = None) -> list[int]:
         return []
     features: dict[int, int | None] = {}
     batch: list[NewObservation] = []
+    types = types_of(work.connection, {datastream for _, datastream, _, _ in work.observations})
     for checked, datastream, foi, where in work.observations:
         feature = foi
         if feature is None:
             if datastream not in features:
                 features[datastream] = feature_for(work.connection, datastream, at(where, "FeatureOfInterest"))
             feature = features[datastream]
-        batch.append(new_observation(checked, datastream, feature))
+        one = new_observation(checked, datastream, feature)
+        if datastream in types:
+            check_result(one.result, types[datastream], where)
+            one.multi = True
+        batch.append(one)
     result = write(work.connection, Batch(batch, key=key))
     if result.rejected:
         first = result.rejected[0]
@@ -107,10 +114,31 @@ def update(
             raise InvalidInput("'phenomenonTime' must not be null", where="phenomenonTime")
         if isinstance(valid := values.get("validTime"), datetime):
             values["validTime"] = Interval(valid, valid)
+        _check_stream(connection, observation, checked)
         changed = {_COLUMNS[name]: value for name, value in values.items()}
         references, _ = links(Work(connection, reader, AccessClass.INTERNAL), OBSERVATION, checked)
         if changed or references:
             ingest_change.update(connection, observation, {**changed, **references})
+
+
+def _check_stream(connection: psycopg.Connection, observation: int, checked: Checked) -> None:
+    """An Observation stays with its kind of datastream, and its result fits it. Raises InvalidInput."""
+    found = observations.find(connection, [observation]).get(observation)
+    if found is None:
+        return
+    multi = found.more is not None and "multi" in found.more
+    other = "Datastream" if multi else "MultiDatastream"
+    if other in checked.links:
+        raise InvalidInput(
+            f"this Observation belongs to a {'MultiDatastream' if multi else 'Datastream'}", where=other,
+            remedy="delete it and make a new one",
+        )  # fmt: skip
+    if multi and ("result" in checked.values or "MultiDatastream" in checked.links):
+        link = link_of(checked.links.get("MultiDatastream"))
+        stream = link if isinstance(link, int) else found.datastream_id
+        types = types_of(connection, [stream]).get(stream)
+        if types is not None and found.more is not None:
+            check_result(checked.values.get("result", found.more.get("result")), types, "")
 
 
 def delete(connection: psycopg.Connection, *, reader: Reader, observation: int) -> None:
@@ -128,7 +156,8 @@ def require_visible(connection: psycopg.Connection, reader: Reader, observation:
         raise _not_found(observation)
     if reader.classes == frozenset(AccessClass):
         return
-    hidden = rows.hidden(connection, "Datastream", [found.datastream_id], reader.classes)
+    kind = "MultiDatastream" if found.more is not None and "multi" in found.more else "Datastream"
+    hidden = rows.hidden(connection, kind, [found.datastream_id], reader.classes)
     feature = found.foi_id or places.feature_of(connection, found.datastream_id)
     if hidden or (feature and rows.hidden(connection, "FeatureOfInterest", [feature], reader.classes)):
         raise _not_found(observation)

@@ -40,7 +40,8 @@ def look(connection: psycopg.Connection, datastream: int, classes: frozenset[Acc
     """
     with connection.transaction():
         # First of all: a write that is refused must leave no trace that others could see.
-        if not rows.classes_of(connection, datastream, None) <= classes:
+        found = rows.classes_of(connection, datastream, None)
+        if not found or not found <= classes:
             return None
         feature = feature_for(connection, datastream)
         return Ready(rows.classes_of(connection, datastream, feature), feature)
@@ -81,7 +82,7 @@ def plain(body: Mapping[str, object], datastream: int | None) -> tuple[Checked, 
 
     `datastream` is the one whose Observations it is posted to. Raises InvalidInput.
     """
-    if "FeatureOfInterest" in body or ("Datastream" in body) is (datastream is not None):
+    if "FeatureOfInterest" in body or "MultiDatastream" in body or ("Datastream" in body) is (datastream is not None):
         return None
     if datastream is None:
         link = link_of(body["Datastream"])
