@@ -197,10 +197,9 @@ class City:
         """Replace the content of the database by this city."""
         with conn.transaction(), conn.cursor() as cursor:
             for table in (
-                "multi_datastream_observed_property", "historical_location_location", "historical_location", "thing_location",
-                "observation",
-                "observation_moved", "datastream_latest", "datastream", "thing", "location", "sensor",
-                "observed_property", "feature_of_interest",
+                "multi_datastream_observed_property", "historical_location_location", "historical_location",
+                "thing_location", "observation", "observation_moved", "datastream_latest", "datastream", "thing",
+                "location", "sensor", "observed_property", "feature_of_interest",
             ):  # fmt: skip
                 cursor.execute(f"DELETE FROM {table}")  # of few rows; TRUNCATE would make every partition anew
             for table, rows, more in (

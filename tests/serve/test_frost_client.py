@@ -8,6 +8,7 @@ from frost_sta_client import (
     FeatureOfInterest,
     HistoricalLocation,
     Location,
+    MultiDatastream,
     Observation,
     ObservedProperty,
     Sensor,
@@ -127,3 +128,32 @@ def test_deep_insert_expand_filter_order_and_pages(service: SensorThingsService)
     paged = observations.query().top(7).count().orderby("phenomenonTime", "asc").list()
     assert paged.count == 24
     assert [item.result for item in paged] == list(range(24))
+
+
+def test_multi_datastreams(service: SensorThingsService) -> None:
+    station = thing()
+    station.locations = [location()]
+    service.create(station)
+    kinds = [f"http://www.opengis.net/def/observationType/OGC-OM/2.0/{name}" for name in
+             ("OM_Measurement", "OM_CategoryObservation")]  # fmt: skip
+    stream = MultiDatastream(
+        name="weather", description="of one instrument", observation_type="http://example.org/complex",
+        multi_observation_data_types=kinds, thing=station, sensor=sensor(),
+        unit_of_measurements=[UnitOfMeasurement(name="°C", symbol="°C", definition="ucum:Cel"),
+                              UnitOfMeasurement(name="", symbol="", definition="")],
+        observed_properties=[observed_property(), observed_property()],
+    )  # fmt: skip
+    service.create(stream)
+    observation = Observation(phenomenon_time="2026-01-01T00:00:00Z", result=[3.5, "clear"], multi_datastream=stream)
+    service.create(observation)
+    found = service.multi_datastreams().find(stream.id)
+    assert (found.name, found.multi_observation_data_types) == ("weather", kinds)
+    assert [item.result for item in found.get_observations().query().list()] == [[3.5, "clear"]]
+    expanded = service.multi_datastreams().query().expand("Thing,ObservedProperties").list().entities[0]
+    assert expanded.thing.name == "Station"
+    assert len(expanded.observed_properties.entities) == 2
+    found.name = "renamed"
+    service.update(found)
+    assert service.multi_datastreams().find(stream.id).name == "renamed"
+    service.delete(found)
+    assert service.multi_datastreams().query().list().entities == []
