@@ -42,9 +42,8 @@ def _instants(values: Sequence[datetime | None]) -> list[str]:
     """Instants as JSON: one call of the encoder for all."""
     if values.count(None) == len(values):
         return ["null"] * len(values)
-    if any(value is not None and value.microsecond for value in values):
-        return [_text(None if value is None else _instant(value)) for value in values]
-    return str(encode(values), "ascii")[1:-1].split(",")
+    shown = [value if value is None or value.microsecond % 1000 else _instant(value) for value in values]
+    return str(encode(shown), "ascii")[1:-1].split(",")
 
 
 def _ended(start: datetime, end: str) -> str:
@@ -101,7 +100,7 @@ class Shape:
         at_time, at_result, at_result_time, at_more = (self.positions[name] for name in (*_PLAIN, MORE))
         wants = [row[at_result] is None or row[at_more] is not None for row in rows]
         ids = [row[0] for row in rows]
-        numbers = [0 if wants[at] else plain_number(row[at_result]) for at, row in enumerate(rows)]
+        numbers = [0 if number is None else plain_number(number) for number in [row[at_result] for row in rows]]
         columns: tuple[Sequence[object], ...] = (
             ids, _instants([row[at_time] for row in rows]), numbers, _instants([row[at_result_time] for row in rows]),
         )  # fmt: skip
