@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from mainzdigital.exchange.series_time import WIDTH, between, floor, following
+from mainzdigital.exchange.series_time import STEP, WIDTH, floor, following
 from mainzdigital.exchange.series_write import LIMIT, Series, SeriesQuery, csv_head, csv_rows
 from mainzdigital.kernel.access import Reader
 from mainzdigital.kernel.errors import InvalidInput, NotFound
@@ -91,15 +91,25 @@ def _points(query: SeriesQuery, part: Part) -> Questions[Series]:
     if query.bucket == "raw":
         return _raw(part.header, (yield store.raw(part.header, part.start, part.end)))
     rows = yield store.buckets(part.header, part.start, part.end, query.bucket)
-    present = {
-        time: (time, count, least, total / count, greatest, total, last)
-        for time, count, least, greatest, total, last in rows
-    }
-    if not present:
-        return Series(part.header, [])
-    expected = between(min(present), max(present), query.bucket, query.zone)
-    empty = (0, None, None, None, None, None)
-    return Series(part.header, [present.get(time) or (time, *empty) for time in expected])
+    return Series(part.header, _filled(rows, query))
+
+
+_EMPTY = (0, None, None, None, None, None)
+
+
+def _filled(rows: Sequence[tuple[Any, ...]], query: SeriesQuery) -> list[tuple[Any, ...]]:
+    """The buckets in order, those without values between them."""
+    points: list[tuple[Any, ...]] = []
+    if not rows:
+        return points
+    step, due = STEP.get(query.bucket), rows[0][0]
+    for time, count, least, greatest, total, last in rows:
+        while due < time:
+            points.append((due, *_EMPTY))
+            due = due + step if step else following(due, query.bucket, query.zone)
+        points.append((time, count, least, total / count, greatest, total, last))
+        due = time + step if step else following(time, query.bucket, query.zone)
+    return points
 
 
 def _raw(header: Header, rows: Sequence[tuple[Any, ...]]) -> Series:

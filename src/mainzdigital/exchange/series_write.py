@@ -75,7 +75,7 @@ def to_json(query: SeriesQuery, series: Sequence[Series]) -> bytes:
                     },
                     "properties": one.header.properties,
                     "usualInterval": one.interval,
-                    "points": [(point[0].astimezone(zone).isoformat(), *point[1:]) for point in one.points],
+                    "points": [(point[0].astimezone(zone), *point[1:]) for point in one.points],
                 }
                 for one in series
             ],
