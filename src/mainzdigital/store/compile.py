@@ -26,7 +26,7 @@ from mainzdigital.kernel.expression import (
 )
 from mainzdigital.query.evaluate import paths, without_related
 from mainzdigital.query.types import Kind, find_navigation, resolve
-from mainzdigital.store.compile_geo import as_near, geo_term
+from mainzdigital.store.compile_geo import as_near, chosen_by_geometry, geo_term
 from mainzdigital.store.compile_terms import Term, as_truth, json_term, term
 from mainzdigital.store.compile_tree import holds_any, normal, strip
 from mainzdigital.store.model import STREAMS
@@ -358,6 +358,11 @@ def _group_sql(group: _Group, scope: Scope) -> str:
 
 
 def _scalar(expression: Expression, scope: Scope) -> str:
+    """True where the expression is; elsewhere false or null."""
+    if isinstance(expression, And):
+        return _joined([_scalar(item, scope) for item in expression.items], "AND")
+    if (chosen := chosen_by_geometry(expression, scope)) is not None:
+        return chosen
     return as_truth(term(expression, scope))
 
 

@@ -182,3 +182,19 @@ def geo_term(call: Call, scope: "Scope") -> Term:
     columns.append(f"unnest({scope.bind(Slot(key.slot('values')), 'float8[]')}) AS value")
     scope.joins.append(f"LEFT JOIN (SELECT {', '.join(columns)}) AS {alias} ON {condition}")
     return Term(kind, f"{alias}.value" if kind is Kind.NUMBER else f"({alias}.value = 1)")
+
+
+def chosen_by_geometry(expression: Expression, scope: "Scope") -> str | None:
+    """The ids alone, which an index finds, where only truth counts; None for what is no relation of one place."""
+    from mainzdigital.store.compile import Slot
+
+    call = as_near(expression.operator, expression.left, expression.right) if isinstance(expression, Compare) else None
+    call = expression if isinstance(expression, Call) else call
+    if call is None or not (call.function in geometry.FUNCTIONS - _NUMBERS or call.function == NEAR):
+        return None
+    key = key_of(call, scope.entity)
+    if key is None or len(key.places) != 1:
+        return None
+    (path,) = (item for item in call.arguments if isinstance(item, Path))
+    holder = scope.follow(path.steps[: len(resolve(scope.entity, path.steps).navigations)])
+    return f"({holder.alias}.id = ANY({scope.bind(Slot(key.slot('ids')), 'int[]')}))"
