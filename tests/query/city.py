@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+import shapely
 from hypothesis import strategies as st
 
 from mainzdigital.kernel.time import Interval, format_instant
+from mainzdigital.query.geometry import from_geojson
 from mainzdigital.store import partitions
 from mainzdigital.store.geometry import shape_of
 from mainzdigital.store.ids import month_index
@@ -180,6 +182,11 @@ class City:
                 feature["Observations"].append(node)
         for node in datastreams.values():
             node.update(extents(node["Observations"]))
+            if node["observedArea"] is None:
+                own = [row["FeatureOfInterest"] for row in node["Observations"]]
+                if own:
+                    own.append(node["defaultFeature"])
+                node["observedArea"] = envelope([one["feature"] for one in own if one is not None])
         history = {}
         for row in self.history:
             node = history[row["id"]] = {"id": row["id"], "time": row["time"], "Thing": things[row["thing"]]}
@@ -263,7 +270,22 @@ class City:
             multis = {row["id"] for row in self.datastreams if row["multi"] is not None}
             rows = [observation_row(row, multi=row["datastream"] in multis) for row in self.observations]
             _insert(cursor, "observation", rows)
+            named = {(row["datastream_id"], row["foi_id"]) for row in rows if row["foi_id"] is not None}
+            _insert(cursor, "datastream_feature", [{"datastream_id": a, "foi_id": b} for a, b in sorted(named)])
             _insert(cursor, "datastream_latest", latest_rows(self.observations, rows))
+
+
+def envelope(features: list[Any]) -> Row | None:
+    """The box around GeoJSON: a polygon, or what is left of it without width or height."""
+    shapes = [one for one in map(from_geojson, features) if one is not None]
+    if not shapes:
+        return None
+    w, s, e, n = (float(one) for one in shapely.total_bounds(shapes))
+    if w == e and s == n:
+        return {"type": "Point", "coordinates": [w, s]}
+    if w == e or s == n:
+        return {"type": "LineString", "coordinates": [[w, s], [e, n]]}
+    return {"type": "Polygon", "coordinates": [[[w, s], [e, s], [e, n], [w, n], [w, s]]]}
 
 
 def shape_columns(content: Any) -> Row:
