@@ -16,6 +16,8 @@ from mainzdigital.serve.etags import etag
 from mainzdigital.serve.http import JSON_TYPE, Request, Response, require_accept
 from mainzdigital.serve.sensorthings.target import ENTITY, Target
 
+# RFC 8631: the machine's and the human's description of this service.
+_DESCRIPTION = '</api/openapi.json>; rel="service-desc"; type="application/json", </api/>; rel="service-doc"'
 _FORMATS = {CSV_TYPE: CSV, GEOJSON_TYPE: GEOJSON}
 
 
@@ -68,4 +70,4 @@ def _root(request: Request, root: str) -> Response:
     if request.query:
         raise InvalidInput("query options do not apply here", where="query", remedy="they are for collections")
     body = service_root(root, (*READING, *WRITING))
-    return Response(200, body, JSON_TYPE, {"ETag": etag(body, weak=True)})
+    return Response(200, body, JSON_TYPE, {"ETag": etag(body, weak=True), "Link": _DESCRIPTION})
