@@ -10,6 +10,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mainzdigital.config import asgi
+from mainzdigital.exchange.sensorthings import ReadLimits
 from mainzdigital.kernel import errors
 from mainzdigital.serve import openapi
 from mainzdigital.serve.app_mounts import MOUNTS
@@ -133,8 +134,9 @@ def concrete(manager: httpx.Client, origin: str, path: str, ids: dict[str, list[
     choices = [ids[name] for name in re.findall(r"(\w+)\(\{(?:id|innerId)\}\)", path)]
     tried = path.replace("{property}", "@iot.id")
     for chosen in itertools.product(*choices):
-        numbers = iter(chosen)
-        tried = re.sub(r"\{(?:id|innerId)\}", lambda _: str(next(numbers)), path.replace("{property}", "@iot.id"))
+        tried = path.replace("{property}", "@iot.id")
+        for name, number in zip(("id", "innerId"), chosen, strict=False):
+            tried = tried.replace(f"{{{name}}}", str(number))
         if not choices or manager.head(origin + tried).status_code != 404:
             break
     return tried
@@ -148,7 +150,7 @@ def test_refusals_are_those_of_the_kernel() -> None:
 
 
 def test_limits_in_force_stand_in_it() -> None:
-    found = openapi.document(origin="http://x", limits=Limits(page=7, top=77), mounted=ALL)
+    found = openapi.document(origin="http://x", limits=Limits(read=ReadLimits(page=7, top=77)), mounted=ALL)
     assert "without it 7, at most 77" in found["components"]["parameters"]["top"]["description"]
     opened = openapi.document(origin="http://x", limits=Limits(), mounted=ALL, open_write=True)
     assert {} in opened["paths"]["/sensorthings/v1.1/Things"]["post"]["security"]

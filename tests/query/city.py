@@ -197,8 +197,8 @@ class City:
         """Replace the content of the database by this city."""
         with conn.transaction(), conn.cursor() as cursor:
             for table in (
-                "multi_datastream_observed_property", "historical_location_location", "historical_location", "thing_location",
-                "observation",
+                "multi_datastream_observed_property", "historical_location_location", "historical_location",
+                "thing_location", "observation",
                 "observation_moved", "datastream_latest", "datastream", "thing", "location", "sensor",
                 "observed_property", "feature_of_interest",
             ):  # fmt: skip

@@ -18,9 +18,9 @@ def _query(name: str, description: str, schema: dict[str, Any], **more: Any) -> 
 
 
 def _get(
-    name: str, summary: str, tag: str, answers: dict[str, Any], options: list[dict[str, Any]], description: str = ""
+    name: str, summary: str, tag: str, answers: dict[str, Any], *options: dict[str, Any], description: str = ""
 ) -> dict[str, Any]:
-    common = {"summary": summary, "tags": [tag], "parameters": options}
+    common = {"summary": summary, "tags": [tag], "parameters": list(options)}
     if description:
         common["description"] = description
     bare = {status: {"description": "As GET, without the body"} for status in answers}
@@ -61,15 +61,15 @@ _DESCRIBED: dict[str, dict[str, Any]] = {
             },
             **refused(),
         },
-        [
+        *(
             _query("datastreams", f"Ids, at most {DATASTREAM_LIMIT}", _IDS, required=True),
             _query("from", "Date-time, day, or a duration before `to` such as P7D", _MOMENT),
             _query("to", "Date-time or day (included); without it now", _MOMENT),
             _query("bucket", "What is summed up to one point; `raw` for values as they came",
                    {"type": "string", "enum": list(BUCKETS)}),
             _query("format", "The form of the answer", {"type": "string", "enum": ["json", "csv"]}),
-        ],
-        f"At most {LIMIT['json']} points as JSON and {LIMIT['csv']} as CSV.",
+        ),
+        description=f"At most {LIMIT['json']} points as JSON and {LIMIT['csv']} as CSV.",
     ),
     "/events/v1": _get(
         "Events", "The newest observations as they come", "Events",
@@ -80,14 +80,14 @@ _DESCRIBED: dict[str, dict[str, Any]] = {
             },
             **{status: answer for status, answer in refused().items() if status != "304"},
         },
-        [
+        *(
             _query("datastreams", f"Only of these, at most {DATASTREAM_LIMIT}", _IDS),
             _query("things", f"Only of these, at most {DATASTREAM_LIMIT}", _IDS),
             {
                 "name": "Last-Event-ID", "in": "header", "description": "Go on after this event",
                 "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
             },
-        ],
+        ),
     ),
     "/api/openapi.json": _get(
         "OpenAPI", "This document", _OPERATIONS,
@@ -95,11 +95,11 @@ _DESCRIBED: dict[str, dict[str, Any]] = {
             "200": {"description": "OpenAPI 3.1", "content": content((JSON_TYPE, {"type": "object"}))},
             **refused(),
         },
-        [parameter("ifNoneMatch")],
+        parameter("ifNoneMatch"),
     ),
     "/health": _get(
         "Health", "Does the process live?", _OPERATIONS,
-        {"200": {"description": "It does", "content": content((JSON_TYPE, _STATUS))}}, [],
+        {"200": {"description": "It does", "content": content((JSON_TYPE, _STATUS))}},
     ),
     "/ready": _get(
         "Ready", "Does every part of the city work?", _OPERATIONS,
@@ -107,7 +107,6 @@ _DESCRIBED: dict[str, dict[str, Any]] = {
             "200": {"description": "All do", "content": content((JSON_TYPE, _STATUS))},
             "503": {"description": "Some do not: `parts` says which", "content": content((JSON_TYPE, _STATUS))},
         },
-        [],
     ),
     "/metrics": _get(
         "Metrics", "Numbers for Prometheus", _OPERATIONS,
@@ -115,7 +114,7 @@ _DESCRIBED: dict[str, dict[str, Any]] = {
             "200": {"description": "Text format 0.0.4", "content": content(("text/plain", {"type": "string"}))},
             **refused(besides=(403,)),
         },
-        [], "For this machine, or with a key of scope `read`.",
+        description="For this machine, or with a key of scope `read`.",
     ),
 }  # fmt: skip
 

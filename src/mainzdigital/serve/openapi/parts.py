@@ -91,7 +91,8 @@ def parameters(limits: Limits) -> dict[str, Any]:
         ),
         "orderby": _option("$orderby", "In which order, by up to 20 keys", _expression("id desc", "name asc")),
         "top": _option(
-            "$top", f"How many in a page; without it {limits.page}, at most {limits.top}", {**numbers, "examples": [5]}
+            "$top", f"How many in a page; without it {limits.read.page}, at most {limits.read.top}",
+            {**numbers, "examples": [5]},
         ),
         "skip": _option("$skip", "How many to leave out at the start", {**numbers, "examples": [0]}),
         "count": _option("$count", "Whether @iot.count tells how many there are in all", {"type": "boolean"}),

@@ -164,12 +164,14 @@ def _several(item: Schema, *, written: bool) -> Schema:
 
 def _written(entity: EntityType) -> dict[str, Schema]:
     return {
-        name: _value(known, written=True) for name, known in entity.properties.items() if known.writable and name != "id"
+        name: _value(known, written=True)
+        for name, known in entity.properties.items()
+        if known.writable and name != "id"
     }
 
 
 # What clients send back of what they read is taken and ignored.
-_TOLERATED = {r"^[A-Za-z]*@iot\.(selfLink|navigationLink|count|nextLink)$": {}, "^selfLink$": {}}
+_TOLERATED: dict[str, Schema] = {r"^[A-Za-z]*@iot\.(selfLink|navigationLink|count|nextLink)$": {}, "^selfLink$": {}}
 
 
 def _new(entity: EntityType) -> Schema:

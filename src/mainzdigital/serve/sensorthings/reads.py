@@ -28,10 +28,7 @@ async def answer(
     if not path.steps:
         require_accept(request, JSON_TYPE)
         return _root(request, root)
-    options = parse_options(request.query, path.entity)
-    if path.is_collection:
-        top = services.limits.page if options.top is None else min(options.top, services.limits.top)
-        options = replace(options, top=top)
+    options = parse_options(request.query, path.entity, services.limits.query)
     if path.value or path.count:
         require_accept(request, "text/plain", JSON_TYPE, GEOJSON_TYPE)
     elif options.result_format is None:
@@ -40,7 +37,9 @@ async def answer(
         # One statement sees one state of the city anyway; several need a transaction for that.
         together = connection.transaction() if options.expand or options.count else nullcontext()
         async with together:
-            found = await read(connection, reader=reader, path=path, options=options, root=root)
+            found = await read(
+                connection, reader=reader, path=path, options=options, root=root, limits=services.limits.read
+            )
     body = found.body
     if not found.media_type:
         return Response(204)  # a property without a value (18-088, 9.2.3)
