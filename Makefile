@@ -36,7 +36,7 @@ check: setup
 	$(BIN)/python -m tools.documents check
 
 bench: setup
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench --write docs/benchmark.md $(ARGS)
 
 # kill -9, full and slow disks, jumping clocks, storms: ten rounds of what `make test` does once.
 faults: setup

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,31 +15,32 @@ from urllib.parse import quote, urlsplit
 
 import psutil
 
-from bench.measure import Measured, measured
+from bench.measure import Budget, Measured, measured
 
 CONNECTIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, `count` times over `connections`."""
+    """One request, `count` times over `connections`; `body` makes the body of each, `each` is what one counts for."""
 
     name: str
     target: str
     count: int
-    budget: str
-    body: bytes = b""
+    budget: Budget | None = None
+    body: Callable[[int], bytes] | None = None
     connections: int = 8
+    each: int = 1
 
-    def bytes_for(self, host: str, key: str) -> bytes:
-        head = (
-            f"{'POST' if self.body else 'GET'} {quote(self.target, safe='/?&=$(),;:@%')} HTTP/1.1\r\nhost: {host}\r\n"
-        )
+    def request(self, host: str, key: str, number: int) -> bytes:
+        body = self.body(number) if self.body else b""
+        method = "POST" if self.body else "GET"
+        head = f"{method} {quote(self.target, safe='/?&=$(),;:@%')} HTTP/1.1\r\nhost: {host}\r\n"
         if key:
             head += f"authorization: Bearer {key}\r\n"
-        if self.body:
-            head += f"content-type: application/json\r\ncontent-length: {len(self.body)}\r\n"
-        return head.encode() + b"\r\n" + self.body
+        if body:
+            head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        return head.encode() + b"\r\n" + body
 
 
 def free_port() -> int:
@@ -102,16 +103,16 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return int(lines[0].split()[1]), body
 
 
-async def _load(address: str, request: bytes, count: int, connections: int) -> bytes:
-    """Send the request `count` times over kept connections; the last body. Any other status than 2xx ends it."""
+async def _load(address: str, requests: list[bytes], connections: int) -> bytes:
+    """Send the requests over kept connections; the last body. Any other status than 2xx ends it."""
     parts = urlsplit(address)
-    left = iter(range(count))
+    left = iter(requests)
     last = b""
 
     async def client() -> None:
         nonlocal last
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        for _ in left:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**24)
+        for request in left:
             writer.write(request)
             status, last = await _answer(reader)
             if not 200 <= status < 300:
@@ -122,20 +123,29 @@ async def _load(address: str, request: bytes, count: int, connections: int) -> b
     return last
 
 
+def _requests(call: Call, host: str, key: str, first: int, count: int) -> list[bytes]:
+    if call.body is None:
+        return [call.request(host, key, 0)] * count
+    return [call.request(host, key, first + number) for number in range(count)]
+
+
 def measure(call: Call, address: str, key: str, process: psutil.Process | None) -> Measured:
     """The call against the API, then the same bytes from a bare application; CPU is the server's."""
-    request = call.bytes_for(urlsplit(address).netloc, key)
-    body = asyncio.run(_load(address, request, min(call.count, 20), 1))
+    host = urlsplit(address).netloc
+    warm = min(call.count, 20) if call.each == 1 else 2
+    body = asyncio.run(_load(address, _requests(call, host, key, 0, warm), 1))
     processes = [process, *process.children(recursive=True)] if process else []
-    with measured(call.name, call.count, own=processes, budget=call.budget) as result:
-        asyncio.run(_load(address, request, call.count, call.connections))
+    requests = _requests(call, host, key, warm, call.count)
+    items = call.count * call.each
+    with measured(call.name, items, own=processes, budget=call.budget) as result:
+        asyncio.run(_load(address, requests, call.connections))
     port = free_port()
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(body)
         command = [sys.executable, "-m", "bench.bare", file.name, "201" if call.body else "200", str(port)]
         with running(command, port) as bare:
             address = f"http://127.0.0.1:{port}"
-            with measured(f"bare ASGI, {len(body)} bytes", call.count, own=[bare]) as limit:
-                asyncio.run(_load(address, request, call.count, call.connections))
+            with measured(f"bare ASGI, {len(body):,} bytes", items, own=[bare]) as limit:
+                asyncio.run(_load(address, requests, call.connections))
     result.limit = limit
     return result

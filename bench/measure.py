@@ -1,13 +1,21 @@
-"""One measurement: how many in how long, at what CPU time of which processes."""
+"""One measurement: how many in how long, at what CPU time of which processes; and what it may cost."""
 
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import psutil
-from rich.console import Console
-from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the architecture (§9) allows; None where it says nothing."""
+
+    text: str
+    rate: float | None = None  # per second at least
+    own_ms: float | None = None  # CPU of our processes at most, per item
+    wall_ms: float | None = None  # at most, per item
 
 
 @dataclass(slots=True)
@@ -20,7 +28,7 @@ class Measured:
     own_cpu: float = 0.0
     database_cpu: float = 0.0
     limit: "Measured | None" = None
-    budget: str = ""
+    budget: Budget | None = None
 
     @property
     def rate(self) -> float:
@@ -31,41 +39,53 @@ class Measured:
         """How many times the limit's wall time this takes per item."""
         return self.limit.rate / self.rate if self.limit and self.rate else None
 
+    @property
+    def wall_ms(self) -> float:
+        return self.seconds / (self.items or 1) * 1000
+
+    @property
+    def own_ms(self) -> float:
+        return self.own_cpu / (self.items or 1) * 1000
+
+    @property
+    def database_ms(self) -> float:
+        return self.database_cpu / (self.items or 1) * 1000
+
+    @property
+    def within(self) -> bool | None:
+        """Whether the budget is kept; None without one."""
+        budget = self.budget
+        if budget is None:
+            return None
+        return (
+            (budget.rate is None or self.rate >= budget.rate)
+            and (budget.own_ms is None or self.own_ms <= budget.own_ms)
+            and (budget.wall_ms is None or self.wall_ms <= budget.wall_ms)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A quantity that is not a rate: bytes, seconds."""
+
+    name: str
+    value: float
+    unit: str
+    budget: str = ""
+    most: float | None = None
+
+    @property
+    def within(self) -> bool | None:
+        return None if self.most is None else self.value <= self.most
+
 
 @dataclass(slots=True)
 class Report:
+    """What was measured on a city of `rows` observations."""
+
+    title: str
     rows: list[Measured] = field(default_factory=list)
-    memory: dict[str, int] = field(default_factory=dict)
-
-    def show(self, title: str) -> None:
-        table = Table(title=title)
-        for heading, justify in (
-            ("what", "left"), ("per second", "right"), ("ms each", "right"), ("own CPU ms", "right"),
-            ("database CPU ms", "right"), ("times the limit", "right"), ("budget", "left"),
-        ):  # fmt: skip
-            table.add_column(heading, justify="right" if justify == "right" else "left")
-        for row in self.rows:
-            for one, name in ((row, row.name), (row.limit, f"  limit: {row.limit.name}" if row.limit else "")):
-                if one is not None:
-                    ratio = f"{one.ratio:.2f}" if one.ratio else ""
-                    table.add_row(name, f"{one.rate:,.0f}", *_each(one), ratio, one.budget)
-        console = Console(width=150)
-        console.print(table)
-        for name, size in self.memory.items():
-            console.print(f"memory of {name}: {size / 1e6:.0f} MB")
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "rows": [asdict(row) | {"rate": row.rate, "ratio": row.ratio} for row in self.rows],
-            "memory": self.memory,
-        }
-
-
-def _each(one: Measured) -> tuple[str, str, str]:
-    items = one.items or 1
-    milliseconds = (one.seconds, one.own_cpu, one.database_cpu)
-    wall, own, database = (f"{value / items * 1000:.4f}" if value else "" for value in milliseconds)
-    return wall, own, database
+    facts: list[Fact] = field(default_factory=list)
 
 
 def cpu_of(processes: Iterable[psutil.Process]) -> float:
@@ -86,7 +106,7 @@ def measured(
     *,
     own: Iterable[psutil.Process] = (),
     database: Iterable[psutil.Process] = (),
-    budget: str = "",
+    budget: Budget | None = None,
 ) -> Iterator[Measured]:
     """Measure the body, which does `items`. Processes of the database must live through it."""
     own, database = [*own], [*database]

@@ -5,12 +5,13 @@ import os
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import LiteralString
 
 import psutil
 import psycopg
 
 from bench.city import BATCH, THINGS
-from bench.measure import Measured, measured
+from bench.measure import Budget, Fact, Measured, measured
 from mainzdigital.exchange import series
 from mainzdigital.exchange.series_write import SeriesQuery
 from mainzdigital.ingest.batch import Batch, NewObservation
@@ -70,7 +71,7 @@ def bulk(dsn: str, datastreams: Sequence[int], after: datetime, batches: int) ->
         write(connection, batch(-1, long))
         with measured(
             "bulk, batches of 10,000, one writer", batches * BATCH, own=[me()], database=backends(connection),
-            budget="≥ 100,000/s",
+            budget=Budget("≥ 100,000/s", rate=100_000),
         ) as one:  # fmt: skip
             for part in prepared:
                 write(connection, part)
@@ -84,7 +85,7 @@ def bulk(dsn: str, datastreams: Sequence[int], after: datetime, batches: int) ->
         ]
         with measured(
             "bulk, two writers by datastream", 2 * batches * BATCH, own=[me()], database=backends(left, right),
-            budget="≥ 100,000/s",
+            budget=Budget("≥ 100,000/s", rate=100_000),
         ) as two:  # fmt: skip
             for thread in threads:
                 thread.start()
@@ -129,7 +130,11 @@ def single(dsn: str, datastreams: Sequence[int], after: datetime, count: int) ->
             cursor = await connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'bench'")
             processes = [psutil.Process(pid) for (pid,) in await cursor.fetchall()]
         with measured(
-            "single, 64 clients, group commit", count, own=[me()], database=processes, budget="≥ 5,000/s"
+            "single, 64 clients, group commit",
+            count,
+            own=[me()],
+            database=processes,
+            budget=Budget("≥ 5,000/s", rate=5_000),
         ) as result:
             await asyncio.gather(*(client() for _ in range(CLIENTS)))
         await queue.close()
@@ -146,39 +151,55 @@ def reads(dsn: str, datastreams: Sequence[int], start: datetime, end: datetime, 
     with psycopg.connect(dsn, autocommit=True) as connection:
         database = backends(connection)
 
-        def repeat(name: str, times: int, sql: str, *, many: bool = True, budget: str = "") -> Measured:
-            with measured(name, times, own=[me()], database=database, budget=budget) as result:
+        def repeat(name: str, times: int, sql: LiteralString, *, many: bool = True) -> Measured:
+            with measured(name, times, own=[me()], database=database) as result:
                 for n in range(times):
-                    connection.execute(
-                        sql,
-                        (datastreams[n % THINGS],) if many else (),
-                        prepare=True,
-                        binary=True,
-                    ).fetchall()
+                    values = (datastreams[n % THINGS],) if many else ()
+                    connection.execute(sql, values, prepare=True, binary=True).fetchall()
             return result
 
-        columns = "id, phenomenon_time, number, result_time, more"
+        columns: LiteralString = "id, phenomenon_time, number, result_time, more"
+        few = max(count // 100, 5)
         newest = repeat(
             "bare prepared statement: newest 100", count,
             f"SELECT {columns} FROM observation WHERE datastream_id = %s "
             "ORDER BY phenomenon_time DESC, seq DESC LIMIT 100",
         )  # fmt: skip
         latest = repeat(
-            "bare prepared statement: latest of all", max(count // 100, 5),
-            f"SELECT datastream_id, {columns} FROM datastream_latest", many=False, budget="≤ 100 ms",
+            "bare prepared statement: latest of all", few,
+            f"SELECT datastream_id, {columns} FROM datastream_latest", many=False,
         )  # fmt: skip
         from_rows = repeat(
-            "hourly means from rows", max(count // 100, 5),
+            "hourly means from rows", few,
             "SELECT date_trunc('hour', phenomenon_time, city_zone()), avg(number) FROM observation "
             "WHERE datastream_id = %s GROUP BY 1 ORDER BY 1",
         )  # fmt: skip
         city = zone.city_zone(connection)
-        times = max(count // 100, 5)
         with measured(
-            "series: hourly means over all time", times, own=[me()], database=database, budget="≤ 15 ms"
-        ) as hourly:
-            for n in range(times):
+            "series: hourly means over all time", few, own=[me()], database=database,
+            budget=Budget("≤ 15 ms", wall_ms=15),
+        ) as hourly:  # fmt: skip
+            for n in range(few):
                 query = SeriesQuery((datastreams[n % THINGS],), start, end, "hour", "json", city)
                 series.read_sync(connection, reader=ANONYMOUS, query=query)
         hourly.limit = from_rows
-    return [newest, latest, hourly]
+        scan = repeat("daily means of the whole city from rows", 1, _CITY_ROWS, many=False)
+        daily = repeat("daily means of the whole city, from rollups", 3, _CITY_DAYS, many=False)
+        daily.limit, daily.budget = scan, Budget("≤ 300 ms", wall_ms=300)
+    return [newest, latest, hourly, daily]
+
+
+_CITY_ROWS: LiteralString = (
+    "SELECT date_trunc('day', phenomenon_time, city_zone()), avg(number) FROM observation GROUP BY 1 ORDER BY 1"
+)
+_CITY_DAYS: LiteralString = "SELECT bucket, sum(sum) / sum(count) FROM rollup_day GROUP BY 1 ORDER BY 1"
+
+
+def sizes(dsn: str, rows: int) -> list[Fact]:
+    """Bytes of hot storage per observation, indexes included."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'observation'::regclass"
+        ).fetchone()
+    assert found is not None
+    return [Fact("hot storage per observation", float(found[0]) / rows, "bytes", "≤ 130 bytes", 130)]

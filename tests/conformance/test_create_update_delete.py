@@ -10,8 +10,8 @@ import pytest
 
 from tests.sensorthings_write import cities
 
-SETS = ["Things", "Locations", "HistoricalLocations", "Datastreams", "Sensors", "ObservedProperties",
-        "FeaturesOfInterest", "Observations"]  # fmt: skip
+SETS = ["Things", "Locations", "HistoricalLocations", "Datastreams", "MultiDatastreams", "Sensors",
+        "ObservedProperties", "FeaturesOfInterest", "Observations"]  # fmt: skip
 
 
 def made(response: httpx.Response) -> str:
@@ -51,6 +51,9 @@ def station(manager: httpx.Client) -> dict[str, Any]:
     links["Sensors"] = got(manager, f"{links['Datastreams']}/Sensor")["@iot.selfLink"]
     links["ObservedProperties"] = got(manager, f"{links['Datastreams']}/ObservedProperty")["@iot.selfLink"]
     links["FeaturesOfInterest"] = got(manager, f"{links['Observations']}/FeatureOfInterest")["@iot.selfLink"]
+    sensor, observed = (got(manager, links[name])["@iot.id"] for name in ("Sensors", "ObservedProperties"))
+    body = cities.multi_datastream(Sensor={"@iot.id": sensor}, ObservedProperties=[{"@iot.id": observed}])
+    links["MultiDatastreams"] = made(manager.post(f"{links['Things']}/MultiDatastreams", json=body))
     return links
 
 
@@ -153,7 +156,7 @@ def test_deep_insert_is_one(manager: httpx.Client) -> None:
     response = manager.post("Things", json=body)
     assert response.status_code == 400
     assert response.json()["where"] == "Datastreams[1].description"
-    assert [count(manager, name) for name in SETS] == [0] * 8
+    assert [count(manager, name) for name in SETS] == [0] * len(SETS)
 
 
 def test_observation_defaults(manager: httpx.Client, station: dict[str, Any]) -> None:
@@ -172,6 +175,7 @@ def test_observation_defaults(manager: httpx.Client, station: dict[str, Any]) ->
         ("Locations", {"location": cities.OTHER_POINT}),
         ("HistoricalLocations", {"time": "2019-05-01T00:00:00Z"}),
         ("Datastreams", {"unitOfMeasurement": {"name": "x", "symbol": None, "definition": None}}),
+        ("MultiDatastreams", {"unitOfMeasurements": [{"name": "x", "symbol": None, "definition": None}]}),
         ("Sensors", {"metadata": {"sheet": 1}}),
         ("ObservedProperties", {"definition": "http://example.org/x"}),
         ("FeaturesOfInterest", {"properties": {"a": [1, None]}}),
@@ -225,8 +229,9 @@ def test_update_entity_jsonpatch(manager: httpx.Client, station: dict[str, Any])
         ("Locations", set(SETS) - {"Locations", "HistoricalLocations"}),
         ("HistoricalLocations", set(SETS) - {"HistoricalLocations"}),
         ("Datastreams", set(SETS) - {"Datastreams", "Observations"}),
-        ("Sensors", set(SETS) - {"Sensors", "Datastreams", "Observations"}),
-        ("ObservedProperties", set(SETS) - {"ObservedProperties", "Datastreams", "Observations"}),
+        ("MultiDatastreams", set(SETS) - {"MultiDatastreams"}),
+        ("Sensors", set(SETS) - {"Sensors", "Datastreams", "MultiDatastreams", "Observations"}),
+        ("ObservedProperties", set(SETS) - {"ObservedProperties", "Datastreams", "MultiDatastreams", "Observations"}),
         ("FeaturesOfInterest", set(SETS) - {"FeaturesOfInterest", "Observations"}),
         ("Observations", set(SETS) - {"Observations"}),
     ],

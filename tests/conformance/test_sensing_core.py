@@ -19,6 +19,8 @@ PROPERTIES = {
     "HistoricalLocations": {"time"},
     "Datastreams": {"name", "description", "unitOfMeasurement", "observationType", "properties", "observedArea",
                     "phenomenonTime", "resultTime"},
+    "MultiDatastreams": {"name", "description", "unitOfMeasurements", "observationType", "multiObservationDataTypes",
+                         "properties", "observedArea", "phenomenonTime", "resultTime"},
     "Sensors": {"name", "description", "encodingType", "metadata", "properties"},
     "ObservedProperties": {"name", "definition", "description", "properties"},
     "Observations": {"phenomenonTime", "resultTime", "result", "resultQuality", "validTime", "parameters"},
@@ -26,12 +28,13 @@ PROPERTIES = {
 }  # fmt: skip
 OPTIONAL = {"properties", "observedArea", "phenomenonTime", "resultTime", "resultQuality", "validTime", "parameters"}
 RELATIONS = {
-    "Things": {"Locations", "HistoricalLocations", "Datastreams"},
+    "Things": {"Locations", "HistoricalLocations", "Datastreams", "MultiDatastreams"},
     "Locations": {"Things", "HistoricalLocations"},
     "HistoricalLocations": {"Thing", "Locations"},
     "Datastreams": {"Thing", "Sensor", "ObservedProperty", "Observations"},
-    "Sensors": {"Datastreams"},
-    "ObservedProperties": {"Datastreams"},
+    "MultiDatastreams": {"Thing", "Sensor", "ObservedProperties", "Observations"},
+    "Sensors": {"Datastreams", "MultiDatastreams"},
+    "ObservedProperties": {"Datastreams", "MultiDatastreams"},
     "Observations": {"Datastream", "FeatureOfInterest"},
     "FeaturesOfInterest": {"Observations"},
 }

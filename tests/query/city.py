@@ -198,9 +198,8 @@ class City:
         with conn.transaction(), conn.cursor() as cursor:
             for table in (
                 "multi_datastream_observed_property", "historical_location_location", "historical_location",
-                "thing_location", "observation",
-                "observation_moved", "datastream_latest", "datastream", "thing", "location", "sensor",
-                "observed_property", "feature_of_interest",
+                "thing_location", "observation", "observation_moved", "datastream_latest", "datastream", "thing",
+                "location", "sensor", "observed_property", "feature_of_interest",
             ):  # fmt: skip
                 cursor.execute(f"DELETE FROM {table}")  # of few rows; TRUNCATE would make every partition anew
             for table, rows, more in (

@@ -26,7 +26,7 @@ def tied(rows: list[Row], entity: str) -> list[Row]:
     """The order of rows that all keys call equal."""
     if entity != "Observation":
         return sorted(rows, key=lambda row: row["id"])
-    return sorted(rows, key=lambda row: (ends(row["phenomenonTime"])[0], row["Datastream"]["id"], row["seq"]))
+    return sorted(rows, key=lambda row: (ends(row["phenomenonTime"])[0], row["stream"]["id"], row["seq"]))
 
 
 def ask(conn: psycopg.Connection, entity: str, selection: Selection) -> list[tuple[object, ...]]:
@@ -60,7 +60,7 @@ def test_orders_and_pages(city_db: psycopg.Connection, data: st.DataObject, city
         keys = data.draw(orderings(name))
         before = tied(nodes[name], name)
         if name == "Observation" and keys and keys[-1] == (Path(("phenomenonTime",)), True):
-            before = sorted(before, key=lambda row: (row["Datastream"]["id"], row["seq"]), reverse=True)
+            before = sorted(before, key=lambda row: (row["stream"]["id"], row["seq"]), reverse=True)
         expected = [row["id"] for row in sort(before, keys, entity, now=NOW)]
         whole = ask(city_db, name, Selection(("id",), orderings=tuple(keys)))
         assert [row[0] for row in whole] == expected, keys

@@ -30,13 +30,26 @@ _CONDITIONS: dict[str, list[str]] = {
         "Observations/FeatureOfInterest/name eq 'a'", "Observations/id eq null", "Thing/id eq 1", "Sensor/id in (1,2)",
         "Observations/result eq Observations/parameters/k",
     ],
-    "Sensor": ["Datastreams/Thing/name eq 'a'", "Datastreams/id eq null", "Datastreams/name ne name"],
-    "ObservedProperty": ["Datastreams/Observations/FeatureOfInterest/id ne null", "Datastreams/id eq null"],
+    "MultiDatastream": [
+        "Thing/Locations/name eq 'a'", "phenomenonTime gt 2024-02-01T00:00:00Z", "ObservedProperties/name eq 'a'",
+        "Observations/FeatureOfInterest/name eq 'a'", "Observations/id eq null", "Sensor/id in (1,2)",
+        "unitOfMeasurements/0/symbol eq 'a'",
+    ],
+    "Sensor": [
+        "MultiDatastreams/name eq 'a'", "Datastreams/Thing/name eq 'a'", "Datastreams/id eq null",
+        "Datastreams/name ne name",
+    ],
+    "ObservedProperty": [
+        "MultiDatastreams/Observations/result ne null", "Datastreams/Observations/FeatureOfInterest/id ne null",
+        "Datastreams/id eq null",
+    ],
     "FeatureOfInterest": ["Observations/Datastream/Thing/name ne 'a'", "Observations/id eq null", "id gt 1"],
     "Observation": [
         "Datastream/Thing/name ne 'a'", "FeatureOfInterest/name eq 'a'", "FeatureOfInterest/id eq null",
         "FeatureOfInterest/Observations/result gt 0", "Datastream/phenomenonTime ge phenomenonTime",
-        "result gt 0 or Datastream/Sensor/name eq 'b'", "Datastream/name eq FeatureOfInterest/name",
+        "result gt 0 or Datastream/Sensor/name eq 'b'", "MultiDatastream/Thing/name eq 'a'",
+        "MultiDatastream/ObservedProperties/name ne 'a'", "MultiDatastream/id eq null", "Datastream/id eq null",
+        "Datastream/name eq FeatureOfInterest/name",
     ],
 }  # fmt: skip
 _ORDERS: dict[str, list[str]] = {
@@ -44,10 +57,17 @@ _ORDERS: dict[str, list[str]] = {
     "Location": ["Things/name", "name,id desc"],
     "HistoricalLocation": ["time desc", "Thing/name"],
     "Datastream": ["phenomenonTime desc", "resultTime", "Observations/result desc", "Thing/name,Sensor/name desc"],
-    "Sensor": ["Datastreams/Thing/name"],
+    "MultiDatastream": ["phenomenonTime desc", "ObservedProperties/name desc", "Thing/name,Sensor/name desc"],
+    "Sensor": ["Datastreams/Thing/name", "MultiDatastreams/name"],
     "ObservedProperty": ["Datastreams/phenomenonTime desc"],
     "FeatureOfInterest": ["Observations/phenomenonTime"],
-    "Observation": ["phenomenonTime desc", "result", "FeatureOfInterest/name desc", "Datastream/Thing/name"],
+    "Observation": [
+        "phenomenonTime desc",
+        "result",
+        "FeatureOfInterest/name desc",
+        "Datastream/Thing/name",
+        "MultiDatastream/name",
+    ],
 }
 
 

@@ -29,7 +29,7 @@ def small(answer: dict[str, Any]) -> list[int]:
 def test_service_root_names_the_collections(get: Get) -> None:
     root = get("")
     assert {"name": "Things", "url": f"{ROOT}/Things"} in root["value"]
-    assert len(root["value"]) == 8
+    assert len(root["value"]) == 9
     assert "http://www.opengis.net/spec/iot_sensing/1.1/req/datamodel" in root["serverSettings"]["conformance"]
 
 
@@ -41,6 +41,7 @@ def test_thing(get: Get) -> None:
         "description": "about Parcusstraße",
         "properties": {"owner": {"name": "Stadt Mainz"}, "height": 3},
         "Datastreams@iot.navigationLink": f"{ROOT}/Things(1)/Datastreams",
+        "MultiDatastreams@iot.navigationLink": f"{ROOT}/Things(1)/MultiDatastreams",
         "Locations@iot.navigationLink": f"{ROOT}/Things(1)/Locations",
         "HistoricalLocations@iot.navigationLink": f"{ROOT}/Things(1)/HistoricalLocations",
     }

@@ -4,6 +4,7 @@ from typing import Any
 
 POINT = {"type": "Point", "coordinates": [8.2710, 49.9990]}
 OTHER_POINT = {"type": "Point", "coordinates": [8.2417, 50.0136]}
+MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
 Body = dict[str, Any]
 
 
@@ -31,7 +32,7 @@ def datastream(**more: object) -> Body:
     return {
         "name": "NO2 at the kerb",
         "description": "hourly",
-        "observationType": "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement",
+        "observationType": MEASUREMENT,
         "unitOfMeasurement": {"name": "microgram per cubic metre", "symbol": "µg/m³", "definition": "ucum:ug/m3"},
         **more,
     }
@@ -55,3 +56,16 @@ def history(**more: object) -> Body:
 def station(**more: object) -> Body:
     """A thing with its place and one datastream, in one body."""
     return thing(**{"Locations": [location()], "Datastreams": [full_datastream()], **more})
+
+
+def multi_datastream(count: int = 1, **more: object) -> Body:
+    """A multi-datastream of so many numbers, without its relations."""
+    unit = {"name": "degree Celsius", "symbol": "°C", "definition": "ucum:Cel"}
+    return {
+        "name": "weather",
+        "description": "of one instrument",
+        "observationType": "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_ComplexObservation",
+        "multiObservationDataTypes": [MEASUREMENT] * count,
+        "unitOfMeasurements": [unit] * count,
+        **more,
+    }

@@ -7,13 +7,16 @@ answer has a strong tag of its own, `"…-gzip"`, that stands for the same state
 import hashlib
 import re
 
+import xxhash
+
 _CODED = re.compile(r'-(?:gzip|br|zstd)"$')
 
 
 def etag(body: bytes, *, weak: bool = False) -> str:
     """The entity tag of a representation, quotes included."""
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    return f"W/{tag}" if weak else tag
+    if weak:  # stands on every page of every collection, and nothing is written by it
+        return f'W/"{xxhash.xxh3_128_hexdigest(body)}"'
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
 def coded(tag: str, coding: str) -> str:

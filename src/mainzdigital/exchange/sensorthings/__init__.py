@@ -28,6 +28,7 @@ READING = tuple(
     f"http://www.opengis.net/spec/iot_sensing/1.1/req/{name}"
     for name in (
         "datamodel",
+        "multi-datastream",
         "resource-path/resource-path-to-entities",
         "request-data/order",
         "request-data/expand",

@@ -129,7 +129,7 @@ class _Reading:
         rows = rows[:limit]
         asked = expansions(options)
         if encoded and not asked:
-            return Page(form, rows, form.encoded(rows, self.root), self.root, count, next_link)
+            return Page(form, rows, form.array(rows, self.root), self.root, count, next_link)
         records = form.records(rows, self.root)
         yield from self.expand(form, rows, records, asked)
         return Page(form, rows, records, self.root, count, next_link)

@@ -38,6 +38,14 @@ def _instant(value: datetime) -> datetime | str:
     return value if value.microsecond % 1000 or not value.microsecond else format_instant(value)
 
 
+def _instants(values: Sequence[datetime | None]) -> list[str]:
+    """Instants as JSON: one call of the encoder for all."""
+    if values.count(None) == len(values):
+        return ["null"] * len(values)
+    shown = [value if value is None or value.microsecond % 1000 else _instant(value) for value in values]
+    return str(encode(shown), "ascii")[1:-1].split(",")
+
+
 def _ended(start: datetime, end: str) -> str:
     return f"{format_instant(start)}/{end if end.endswith('Z') else format_instant(parse_instant(end))}"
 
@@ -71,26 +79,38 @@ class Shape:
     links: tuple[tuple[str, str], ...]  # name of the member, end of the address
     shows_id: bool
     shows_self: bool
-    # Text of an observation that is a number at an instant: id, times and result go in by `%`, the address for NUL.
+    # Text of an observation that is a number at an instant: "%s" for what differs, NUL for the address of the set.
     plain: str | None = None
+    # What goes into each "%s": a place in (id, time, number, result time).
+    slots: tuple[int, ...] = ()
 
-    def encoded(self, rows: Sequence[Row], root: str) -> list[Record] | list[Record | msgspec.Raw]:
+    def encoded(self, rows: Sequence[Row], root: str) -> list[Record] | list[msgspec.Raw]:
         """The records, encoded as far as they can be: half of what a page of observations costs is mappings."""
-        if self.plain is None:
-            return self.records(rows, root)
+        return self.records(rows, root) if self.plain is None else [*map(msgspec.Raw, self._texts(rows, root))]
+
+    def array(self, rows: Sequence[Row], root: str) -> list[Record] | msgspec.Raw:
+        """All records as one value."""
+        return self.records(rows, root) if self.plain is None else msgspec.Raw(f"[{','.join(self._texts(rows, root))}]")
+
+    def _texts(self, rows: Sequence[Row], root: str) -> list[str]:
+        """The JSON of observations; what is not just a number at an instant goes the long way."""
+        assert self.plain is not None
+        if not rows:
+            return []
         at_time, at_result, at_result_time, at_more = (self.positions[name] for name in (*_PLAIN, MORE))
-        base, text, raw, ascii_ = f"{_text(root)[1:-1]}/{self.entity.set_name}(", self.plain, msgspec.Raw, "ascii"
-        found: list[Record | msgspec.Raw] = []
-        for row in rows:
-            one, number, result_time = row[0], row[at_result], row[at_result_time]
-            if row[at_more] is not None or number is None:
-                found += self.records([row], root)
-                continue
-            time = str(encode(_instant(row[at_time])), ascii_)
-            until = "null" if result_time is None else str(encode(_instant(result_time)), ascii_)
-            filled = text % (one, time, plain_number(number), until)
-            found.append(raw(filled.replace("\0", f"{base}{one})")))
-        return found
+        wants = [row[at_result] is None or row[at_more] is not None for row in rows]
+        ids = [row[0] for row in rows]
+        numbers = [0 if number is None else plain_number(number) for number in [row[at_result] for row in rows]]
+        columns: tuple[Sequence[object], ...] = (
+            ids, _instants([row[at_time] for row in rows]), numbers, _instants([row[at_result_time] for row in rows]),
+        )  # fmt: skip
+        text = self.plain.replace("\0", f"{_text(root)[1:-1]}/{self.entity.set_name}(".replace("%", "%%"))
+        texts = [text % values for values in zip(*(columns[slot] for slot in self.slots), strict=True)]
+        if True in wants:
+            for at, long in enumerate(wants):
+                if long:
+                    texts[at] = _text(self.records([rows[at]], root)[0])
+        return texts
 
     def records(self, rows: Sequence[Row], root: str) -> list[Record]:
         base = f"{root}/{self.entity.set_name}("
@@ -200,14 +220,14 @@ def shape(of: EntityType, select: tuple[tuple[str, ...], ...] | None, expanded: 
                 at += 2 if of.name in STREAMS and name in ("phenomenonTime", "resultTime") else 1
         positions.setdefault(item, positions[column])
     ends = tuple((f"{name}@iot.navigationLink", f"/{name}") for name in links)
-    plain = None
+    plain, slots = None, []
     if of.name == "Observation" and tuple(names[:3]) == _PLAIN and shows_id and not parts and not expanded:
-        members = [
-            '"@iot.id":%d',
-            *(f'"{name}":%s' for name in _PLAIN),
-            *(f'"{name}":"\0{end}"' for name, end in ends if name != _OF_MULTI),
-        ]
-        members[1:1] = ['"@iot.selfLink":"\0"'] if shows_self else []
+        members = ['"@iot.id":%s', *(f'"{name}":%s' for name in _PLAIN)]
+        members += [f'"{name}":"\0%s){end}"' for name, end in ends if name != _OF_MULTI]
+        slots = [0, 1, 2, 3] + [0] * (len(members) - 4)
+        if shows_self:
+            members.insert(1, '"@iot.selfLink":"\0%s)"')
+            slots.insert(1, 0)
         plain = "{" + ",".join(members) + "}"
     return Shape(
         of,
@@ -219,4 +239,5 @@ def shape(of: EntityType, select: tuple[tuple[str, ...], ...] | None, expanded: 
         shows_id,
         shows_self,
         plain,
+        tuple(slots),
     )
