@@ -76,7 +76,7 @@ def test_paths_to_sets_properties_and_references(manager: httpx.Client, station:
     assert got(manager, f"{name}/$ref")["value"] == [{"@iot.selfLink": station[name]}]
     value = manager.get(f"{station[name]}/{first}/$value")
     assert value.status_code == 200
-    wanted = ("application/json", "application/geo+json") if isinstance(entity[first], dict) else "text/plain"
+    wanted = ("application/json", "application/geo+json") if isinstance(entity[first], dict | list) else "text/plain"
     assert value.headers["Content-Type"].startswith(wanted)
 
 

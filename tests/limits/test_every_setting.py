@@ -20,6 +20,7 @@ from mainzdigital.config.settings import load_settings
 from mainzdigital.kernel.access import Scope
 from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.serve.app import Services, create_app
+from mainzdigital.serve.limits import Limits
 from tests.sensorthings_write import cities
 from tests.serve.process import SECRET_KEY
 from tests.serve.servers import add_key, free_port
@@ -132,7 +133,7 @@ def test_url_limit(asked: Callable[..., Ask], length: int) -> None:
     most = begin + names if len(names) < 8_000 else begin + "name&" * (room // 5)  # an option has its own limit
     answer = ask("GET", most)
     assert "URL_LIMIT" not in answer.text
-    refused(ask("GET", most + "&" * 10), 400, "URL_LIMIT")
+    refused(ask("GET", most + "&" * 10), 414, "URL_LIMIT")
 
 
 def test_page_and_top(asked: Callable[..., Ask]) -> None:
@@ -260,4 +261,4 @@ def test_nonsense_is_refused_at_start(limit: limits.Limit) -> None:
         assert refusal.value.where == limit.setting
         assert f"{limit.least} to {limit.most}" in refusal.value.remedy
     assert limits.load({}) == limits.load({limit.setting: str(limit.default)})
-    assert load_settings({"MAINZDIGITAL_SECRET_KEY": "x" * 40}).limits == limits.Limits()
+    assert load_settings({"MAINZDIGITAL_SECRET_KEY": "x" * 40}).limits == Limits()

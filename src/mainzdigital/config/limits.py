@@ -35,7 +35,7 @@ LIMITS: dict[str, Limit] = {
         Limit("MAINZDIGITAL_BODY_LIMIT", "MiB that the body of one request may have, decoded", 20, 1, 1024,
               "413, before the rest is read or unpacked"),
         Limit("MAINZDIGITAL_JSON_DEPTH", "levels of objects and lists in a body", 40, 8, 100, "400"),
-        Limit("MAINZDIGITAL_URL_LIMIT", "bytes of path and query, as sent", 16_000, 1_000, 60_000, "400"),
+        Limit("MAINZDIGITAL_URL_LIMIT", "bytes of path and query, as sent", 16_000, 1_000, 60_000, "414"),
         Limit("MAINZDIGITAL_PAGE", "entities in a page where $top is not given", 100, 1, 10_000, "@iot.nextLink"),
         Limit("MAINZDIGITAL_TOP_LIMIT", "most entities in a page, whatever $top says", 10_000, 1, 10_000,
               "@iot.nextLink"),

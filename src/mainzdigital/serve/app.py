@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from mainzdigital.kernel.errors import InvalidInput, MethodNotAllowed, NotFound
+from mainzdigital.kernel.errors import MethodNotAllowed, NotFound, UrlTooLong
 from mainzdigital.serve import compress, errors
 from mainzdigital.serve.app_mounts import MOUNTS
 from mainzdigital.serve.app_services import Handler, Services, opened
@@ -96,7 +96,7 @@ async def _serve(
 
 def _require_short(scope: Scope, limit: int) -> None:
     if len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b"")) > limit:
-        raise InvalidInput(
+        raise UrlTooLong(
             f"the URL is longer than {limit} bytes (limit MAINZDIGITAL_URL_LIMIT)", where="URL",
             remedy="split the request",
         )  # fmt: skip

@@ -21,13 +21,14 @@ REFUSALS: dict[int, tuple[type[errors.CityError], str]] = {
     409: (errors.Conflict, "Somebody else changed the same data, or a `test` of a JSON Patch does not hold"),
     412: (errors.PreconditionFailed, "If-Match or If-None-Match does not hold"),
     413: (errors.TooLarge, "The body, or what it asks for, is too large"),
+    414: (errors.UrlTooLong, "Path and query are too long together; beyond 64 KiB the answer has no body"),
     415: (errors.UnsupportedMediaType, "The body is not of a type or coding that is taken here"),
     422: (errors.Unprocessable, "The request contradicts itself or the stored data"),
     429: (errors.TooManyRequests, "Too many requests from this client"),
     503: (errors.Unavailable, "Overloaded, starting, or the request took longer than its time limit"),
 }
-_READ = (400, 401, 404, 406, 413, 429, 503)
-_WRITE = (400, 401, 403, 404, 406, 409, 412, 413, 415, 422, 429, 503)
+_READ = (400, 401, 404, 406, 413, 414, 429, 503)
+_WRITE = (400, 401, 403, 404, 406, 409, 412, 413, 414, 415, 422, 429, 503)
 _RETRY = {"Retry-After": {"description": "Seconds until trying again helps", "schema": {"type": "integer"}}}
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mainzdigital.exchange.sensorthings.deep import scope_for
+from mainzdigital.exchange.sensorthings.deep import INVERSE, scope_for
 from mainzdigital.exchange.sensorthings.formats import CSV_TYPE, GEOJSON_TYPE
 from mainzdigital.exchange.sensorthings.path import ResourcePath, parse_path
 from mainzdigital.kernel.entities import EntityType
@@ -75,7 +75,7 @@ def _item(template: str, path: ResourcePath, *, open_write: bool) -> dict[str, A
     if names := _TEMPLATE.findall(template):
         item["parameters"] = [parameter(name) if name != "property" else _property(path.entity) for name in names]
     for method in target_of(path).methods:
-        made = _read(template, path) if method in {"GET", "HEAD"} else _write(template, path, method)
+        made = _read(template, path) if method in {"GET", "HEAD"} else _write(path, method)
         made["summary"] = f"{_VERBS[method]} {template or 'the service root'}"
         made["tags"] = [path.steps[0].entity.set_name if path.steps else "SensorThings"]
         made["operationId"] = method.lower() + _identifier(template)
@@ -140,7 +140,7 @@ def _collection(template: str) -> bool:
     return parse_path(example(template).removesuffix("/$ref")).is_collection
 
 
-def _write(template: str, path: ResourcePath, method: str) -> dict[str, Any]:
+def _write(path: ResourcePath, method: str) -> dict[str, Any]:
     entity = path.entity
     made: dict[str, Any] = {"description": f"Takes a key of scope `{scope_for(entity.name)}`."}
     told = {"description": "Done", "content": content((JSON_TYPE, ref("Written")))}
@@ -151,15 +151,18 @@ def _write(template: str, path: ResourcePath, method: str) -> dict[str, Any]:
     if method == "POST":
         owner = path.steps[-2].entity.name if len(path.steps) > 1 else ""
         below = (owner, path.steps[-1].navigation) if owner else None
-        body = {JSON_TYPE: {"schema": creation(entity, below=below), "example": EXAMPLES[entity.name]}}
-        if owner:
-            del body[JSON_TYPE]["example"]
+        settled = INVERSE.get(below, "") if below else ""
+        example = {name: value for name, value in EXAMPLES[entity.name].items() if name != settled}
+        body = {JSON_TYPE: {"schema": creation(entity, below=below), "example": example}}
         location = {"Location": {"description": "The new entity", "schema": {"type": "string", "format": "uri"}}}
         made["parameters"] = [parameter("idempotencyKey")] if entity.name == "Observation" else []
         made["responses"] = {"201": {**told, "description": "Created", "headers": location}, **refused(writes=True)}
     else:
         made["parameters"] = [parameter("ifMatch"), parameter("ifNoneMatch")]
-        body = {JSON_TYPE: {"schema": replacement(entity) if method == "PUT" else ref(f"{entity.name}Change")}}
+        own = {name: value for name, value in EXAMPLES[entity.name].items() if name in entity.properties}
+        example = own if method == "PUT" else dict([next(iter(own.items()))])
+        changed = replacement(entity) if method == "PUT" else ref(f"{entity.name}Change")
+        body = {JSON_TYPE: {"schema": changed, "example": example}}
         if method == "PATCH":
             body[_PATCH_TYPE] = {"schema": ref("JsonPatch")}
         made["responses"] = {"200": told, **refused(writes=True)}
