@@ -21,7 +21,8 @@ def _refusals() -> Generator[None]:
     except psycopg.errors.QueryCanceled as error:
         raise Unavailable(
             "the request took too long and was stopped (limit MAINZDIGITAL_READ_SECONDS)",
-            remedy="narrow the filter, or ask for less at once", retry_after=5,,
+            remedy="narrow the filter, or ask for less at once",
+            retry_after=5,
         ) from error
 
 
