@@ -12,7 +12,7 @@ EVENTS = "/events/v1"
 
 
 async def handle_series(request: Request, services: Services) -> Response:
-    """Values of datastreams over time, as JSON or CSV."""
+    """Values of datastreams over time, as JSON, CSV, Parquet or Arrow."""
     _require_get(request)
     reader = await services.authenticator.reader(request)
     headers, body = await series.answer(
