@@ -167,6 +167,8 @@ def _expand(text: str, entity: EntityType, option: str, depth: int, budget: _Bud
         if bracket and rest[:-1].strip():
             for at, item in _pieces(rest[:-1], ";", option):
                 key, equals, value = item.partition("=")
+                if not item.strip():
+                    continue  # Masterportal ends its options with a semicolon
                 if not equals:
                     raise refuse(option, place + at, f"'{item.strip()[:80]}' is no option", "write it like $top=5")
                 pairs.append((key.strip(), value))

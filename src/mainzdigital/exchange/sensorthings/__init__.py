@@ -29,6 +29,7 @@ READING = tuple(
     for name in (
         "datamodel",
         "multi-datastream",
+        "resource-path",
         "resource-path/resource-path-to-entities",
         "request-data/order",
         "request-data/expand",
