@@ -10,6 +10,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mainzdigital.config import asgi
+from mainzdigital.exchange import series_query, series_write
 from mainzdigital.exchange.sensorthings import ReadLimits
 from mainzdigital.kernel import errors
 from mainzdigital.serve import openapi
@@ -140,6 +141,13 @@ def concrete(manager: httpx.Client, origin: str, path: str, ids: dict[str, list[
         if not choices or manager.head(origin + tried).status_code != 404:
             break
     return tried
+
+
+def test_series_are_described_as_they_are_read(whole: dict[str, Any]) -> None:
+    operation = whole["paths"]["/series/v1"]["get"]
+    assert tuple(item["name"] for item in operation["parameters"]) == series_query.PARAMETERS
+    assert set(declared.SERIES) == set(series_query.PARAMETERS), "each with a description, and no other"
+    assert set(operation["responses"]["200"]["content"]) == set(series_write.TYPES.values())
 
 
 def test_refusals_are_those_of_the_kernel() -> None:

@@ -71,8 +71,9 @@ def fixed() -> Iterator[tuple[str, int, str]]:
     yield "columns of a CSV, properties of a GeoJSON feature", formats.COLUMN_LIMIT, "413"
     yield "lines of a CSV that follows a list", STANDARD.expanded, "413"
     yield "datastreams in one request to /series/v1 or /events/v1", series_query.DATASTREAM_LIMIT, "400"
-    yield "points of /series/v1 as JSON", series_write.LIMIT["json"], "400, names the form that takes more"
-    yield "points of /series/v1 as CSV", series_write.LIMIT["csv"], "400"
+    yield "percentiles in one request to /series/v1", series_query.PERCENTILE_LIMIT, "400"
+    for form, most in series_write.LIMIT.items():
+        yield f"points of /series/v1 as {form}", most, "400, names the forms that take more"
     yield "writes that wait for a thread, of one process", app_services.WAITING_LIMIT, "503 with Retry-After"
     yield "seconds that a write waits for a lock", app_services.LOCK_SECONDS, "409 with Retry-After"
     yield "wrong keys from one address at once, then one in six seconds", int(FAILED.burst), "429 with Retry-After"

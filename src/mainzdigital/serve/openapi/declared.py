@@ -3,9 +3,9 @@
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from mainzdigital.exchange.series_query import DATASTREAM_LIMIT
+from mainzdigital.exchange.series_query import DATASTREAM_LIMIT, PARAMETERS, PERCENTILE_LIMIT
 from mainzdigital.exchange.series_time import BUCKETS
-from mainzdigital.exchange.series_write import LIMIT
+from mainzdigital.exchange.series_write import LIMIT, TYPES
 from mainzdigital.serve.http import JSON_TYPE
 from mainzdigital.serve.openapi.parts import content, parameter, refused
 
@@ -13,8 +13,8 @@ _IDS = {"type": "string", "pattern": "^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*$", "ex
 _MOMENT = {"type": "string", "examples": ["2026-11-22", "2026-11-22T10:00:00Z"]}
 
 
-def _query(name: str, description: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": description, "schema": schema, **more}
+def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _get(
@@ -28,6 +28,29 @@ def _get(
         "get": {**common, "operationId": f"get{name}", "responses": answers},
         "head": {**common, "operationId": f"head{name}", "responses": bare},
     }
+
+
+SERIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "datastreams": (f"Ids, at most {DATASTREAM_LIMIT}", _IDS),
+    "from": ("Date-time, day, or a duration before `to` such as P7D", _MOMENT),
+    "to": ("Date-time or day (included); without it now", _MOMENT),
+    "bucket": (
+        "What is summed up to one point; `raw` for values as they came", {"type": "string", "enum": list(BUCKETS)},
+    ),
+    "format": ("The form of the answer", {"type": "string", "enum": list(TYPES)}),
+    "percentiles": (
+        f"Columns more, such as p5, p50, p95; at most {PERCENTILE_LIMIT}",
+        {"type": "string", "pattern": "^[0-9]{1,2}(,[0-9]{1,2})*$", "examples": ["5,50,95"]},
+    ),
+}  # fmt: skip
+_FILE: dict[str, Any] = {}  # nothing that a schema could say (OpenAPI 3.1, 4.8.14.1)
+
+
+def _series_options() -> list[dict[str, Any]]:
+    """What the parser of the query takes; a test says which of them has no description here."""
+    unknown: tuple[str, dict[str, Any]] = ("", {"type": "string"})
+    found = [_query(name, *SERIES.get(name, unknown)) for name in PARAMETERS]
+    return [{**item, "required": True} if item["name"] == "datastreams" else item for item in found]
 
 
 _SERIES = {
@@ -57,19 +80,12 @@ _DESCRIBED: dict[str, dict[str, Any]] = {
         {
             "200": {
                 "description": "The series, in the order asked for",
-                "content": content((JSON_TYPE, _SERIES), ("text/csv", {"type": "string"})),
+                "content": content(*((kind, _SERIES if kind == JSON_TYPE else _FILE) for kind in TYPES.values())),
             },
             **refused(),
         },
-        *(
-            _query("datastreams", f"Ids, at most {DATASTREAM_LIMIT}", _IDS, required=True),
-            _query("from", "Date-time, day, or a duration before `to` such as P7D", _MOMENT),
-            _query("to", "Date-time or day (included); without it now", _MOMENT),
-            _query("bucket", "What is summed up to one point; `raw` for values as they came",
-                   {"type": "string", "enum": list(BUCKETS)}),
-            _query("format", "The form of the answer", {"type": "string", "enum": ["json", "csv"]}),
-        ),
-        description=f"At most {LIMIT['json']} points as JSON and {LIMIT['csv']} as CSV.",
+        *_series_options(),
+        description="At most " + ", ".join(f"{most} points as {form}" for form, most in LIMIT.items()) + ".",
     ),
     "/events/v1": _get(
         "Events", "The newest observations as they come", "Events",
