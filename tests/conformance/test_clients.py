@@ -100,6 +100,23 @@ def test_qgis_reads_features_page_by_page(city: httpx.Client) -> None:
     assert len(named) == 4
 
 
+def test_qgis_reads_what_is_in_the_window(city: httpx.Client) -> None:
+    """req/request-data/built-in-query-functions: the extent as QGIS writes it, beside the kind of geometry"""
+    window = "geography'Polygon ((8.15 49.9, 8.45 49.9, 8.45 50.1, 8.15 50.1, 8.15 49.9))'"
+    found = pages(
+        city, encoded(f"Locations?$top=2&$count=false&$filter=({POINTS}) and geo.intersects(location, {window})")
+    )
+    assert [item["name"] for item in found] == ["Place 2", "Place 3", "Place 4"]
+    count = got(city, encoded(f"Locations?$top=0&$count=true&$filter=geo.intersects(location, {window})"))
+    assert count == {"@iot.count": 4, "value": []}, "the line crosses the window too"
+    areas = f"({of_type('observedArea', 'Polygon')}) and geo.intersects(observedArea, {window})"
+    assert len(pages(city, encoded(f"Datastreams?$top=4&$count=false&$filter={areas}"))) == 10
+    features = f"({of_type('feature', 'Point')}) and geo.intersects(feature, {window})"
+    assert len(pages(city, encoded(f"FeaturesOfInterest?$top=2&$count=false&$filter={features}"))) == 3
+    elsewhere = "geography'Polygon ((0 0, 1 0, 1 1, 0 1, 0 0))'"
+    assert got(city, encoded(f"Locations?$filter=({POINTS}) and geo.intersects(location, {elsewhere})"))["value"] == []
+
+
 def test_qgis_expands_what_hangs_on_a_place(city: httpx.Client) -> None:
     """req/request-data/expand: a layer of Locations with all that hangs on them, with limits and orders"""
     newest_two = (
@@ -146,6 +163,17 @@ def test_masterportal_loads_a_layer(city: httpx.Client) -> None:
             (place,), (stream,) = thing["Locations"], thing["Datastreams"]
             assert place["location"]["type"] in {"Point", "Feature"}
             assert stream["Observations"] == [{"phenomenonTime": HOURS[-1], "result": 10 * number + 2}]
+
+
+def test_masterportal_loads_what_is_in_the_window(city: httpx.Client) -> None:
+    """req/request-data/built-in-query-functions: layers that load with the map, by the place of a thing"""
+    window = "geography'POLYGON ((8.15 49.9,8.35 49.9,8.35 50.1,8.15 50.1,8.15 49.9))'"
+    for function in ("st_within", "geo.intersects"):
+        query = (
+            f"Things?$filter=Datastreams/properties/layerName eq '{LAYER}' and {function}(Locations/location,{window})"
+            f"&$expand=Locations,Datastreams($filter=properties/layerName eq '{LAYER}')"
+        )
+        assert [thing["name"] for thing in got(city, encoded(query))["value"]] == ["Station 2", "Station 3"], function
 
 
 def test_masterportal_follows_pages_also_inside(city: httpx.Client) -> None:

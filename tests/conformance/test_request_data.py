@@ -172,36 +172,6 @@ def test_built_in_filter_operations(city: httpx.Client, text: str, expected: str
     assert where(city, text) == expected
 
 
-# Requirement built-in-query-functions, but for its geospatial functions, which is why no docstring names it here.
-FUNCTIONS: Sequence[tuple[str, str]] = [
-    ("substringof('x', properties/part/name) and name eq 'A'", "A"), ("endswith(name, 'B')", "B"),
-    ("startswith(name, 'B')", "B"), ("contains(description, 'stat') and name eq 'C'", "C"),
-    ("length(description) eq 9", "ABCDE"), ("indexof(description, 'station') eq 2", "ABCDE"),
-    ("substring(description, 2) eq 'station'", "ABCDE"), ("substring(description, 2, 4) eq 'stat'", "ABCDE"),
-    ("tolower(name) eq 'a'", "A"), ("toupper(properties/part/name) eq 'X'", "ABCDE"), ("trim(name) eq 'A'", "A"),
-    ("concat(name, '1') eq 'A1'", "A"), ("round(properties/number div 2) eq 3", "E"),
-    ("floor(properties/number div 2) eq 2", "DE"), ("ceiling(properties/number div 2) eq 2", "CD"),
-]  # fmt: skip
-OF_TIMES: Sequence[tuple[str, list[Any]]] = [
-    ("hour(phenomenonTime) eq 3", [3]), ("year(phenomenonTime) ne 2026", []), ("month(phenomenonTime) ne 1", []),
-    ("day(phenomenonTime) ne 1", []), ("minute(phenomenonTime) ne 0", []), ("second(phenomenonTime) ne 0", []),
-    ("fractionalseconds(phenomenonTime) ne 0", []), ("totaloffsetminutes(phenomenonTime) ne 0", []),
-    ("date(phenomenonTime) eq 2026-01-01 and result eq 4", [4]), ("time(phenomenonTime) eq 02:00:00", [2]),
-    ("phenomenonTime gt now()", []), ("phenomenonTime lt mindatetime()", []), ("phenomenonTime gt maxdatetime()", []),
-    ("phenomenonTime sub duration'PT1H' eq 2026-01-01T03:00:00Z", [4]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "expected"), FUNCTIONS)
-def test_functions_of_texts_and_numbers(city: httpx.Client, text: str, expected: str) -> None:
-    assert where(city, text) == expected
-
-
-@pytest.mark.parametrize(("text", "expected"), OF_TIMES)
-def test_functions_of_times(city: httpx.Client, text: str, expected: list[Any]) -> None:
-    assert results(city, f"$filter={text}") == expected
-
-
 def test_pagination(city: httpx.Client) -> None:
     """req/request-data/pagination: by @iot.nextLink to the end, each once, the other options kept"""
     address, seen = "Things?$top=2&$orderby=name desc&$select=name&$filter=properties/number ne 3", []

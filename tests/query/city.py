@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mainzdigital.kernel.time import Interval, format_instant
 from mainzdigital.store import partitions
+from mainzdigital.store.geometry import shape_of
 from mainzdigital.store.ids import month_index
 
 Row = dict[str, Any]
@@ -46,6 +47,15 @@ RESULTS = st.one_of(
     st.fixed_dictionaries({"k": _scalars}),
 )
 POINT = {"type": "Point", "coordinates": [8.27, 50.0]}
+SQUARE = {"type": "Polygon", "coordinates": [[[8, 50], [9, 50], [9, 51], [8, 51], [8, 50]]]}
+SHAPES: list[Any] = [
+    POINT,
+    {"type": "Point", "coordinates": [8, 50]},
+    SQUARE,
+    {"type": "LineString", "coordinates": [[8, 50], [9, 51], [10, 51]]},
+    {"type": "Feature", "properties": {}, "geometry": {"type": "MultiPoint", "coordinates": [[8.5, 50.5], [11, 50]]}},
+    {"type": "GeometryCollection", "geometries": [POINT, SQUARE]},
+]
 
 
 @dataclass
@@ -224,7 +234,11 @@ class City:
                 ),
             ):
                 columns = {name: name for name in ("id", "name", "description", "properties", "access")} | more
-                _insert(cursor, table, [{key: row[name] for key, name in columns.items()} for row in rows])
+                written = [{key: row[name] for key, name in columns.items()} for row in rows]
+                for row in written:
+                    if "location" in row or "feature" in row:
+                        row.update(shape_columns(row.get("location", row.get("feature"))))
+                _insert(cursor, table, written)
             cursor.execute("UPDATE datastream SET multi = true WHERE data_types IS NOT NULL")
             _insert(
                 cursor,
@@ -250,6 +264,12 @@ class City:
             rows = [observation_row(row, multi=row["datastream"] in multis) for row in self.observations]
             _insert(cursor, "observation", rows)
             _insert(cursor, "datastream_latest", latest_rows(self.observations, rows))
+
+
+def shape_columns(content: Any) -> Row:
+    """What the writer keeps beside the JSON."""
+    shape = shape_of(content, encoding="application/geo+json" if isinstance(content, dict) else "text/plain", where="")
+    return {"geometry": shape.wkb, "box": shape.box}
 
 
 def ends(value: datetime | Interval) -> tuple[datetime, datetime]:
@@ -379,16 +399,20 @@ def cities(draw: Draw, *, classes: tuple[str, ...] = CLASSES) -> City:
 
     times = st.sampled_from(TIMES)
     city.things = rows(1, 3)
-    city.locations = rows(0, 3, encodingType=st.just("application/geo+json"), location=st.just(POINT))
+    city.locations = rows(
+        0, 3, encodingType=st.just("application/geo+json"), location=st.sampled_from([*SHAPES, "here"])
+    )
     city.sensors = rows(1, 2, encodingType=st.sampled_from(TEXTS), metadata=st.sampled_from(["x", {"k": 1}]))
     city.observed = rows(1, 2, definition=st.sampled_from(TEXTS))
-    city.features = rows(0, 2, encodingType=st.just("application/geo+json"), feature=st.just(POINT))
+    city.features = rows(
+        0, 2, encodingType=st.just("application/geo+json"), feature=st.sampled_from([*SHAPES, "there"])
+    )
     city.datastreams = rows(
         0,
         4,
         observationType=st.sampled_from(TEXTS),
         unitOfMeasurement=st.sampled_from([{"symbol": "a"}, {"symbol": "b", "name": None}]),
-        observedArea=st.sampled_from([None, POINT]),
+        observedArea=st.sampled_from([None, POINT, SQUARE]),
     )
     for row in city.datastreams:
         row |= {"thing": key_of(city.things), "sensor": key_of(city.sensors), "observed": key_of(city.observed)}

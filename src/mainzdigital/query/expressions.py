@@ -11,6 +11,7 @@ from mainzdigital.kernel.expression import (
     Compare,
     Comparison,
     Expression,
+    Geometry,
     In,
     Literal,
     Negate,
@@ -19,6 +20,7 @@ from mainzdigital.kernel.expression import (
     Or,
     Path,
 )
+from mainzdigital.query.geometry import check_pattern, parse_wkt
 from mainzdigital.query.lexer import Sign, Token, refuse, tokens
 from mainzdigital.query.limits import STANDARD, QueryLimits
 from mainzdigital.query.types import (
@@ -249,12 +251,26 @@ class ExpressionParser:
         if not len(function.takes) - function.optional <= len(arguments) <= len(function.takes):
             raise self.refuse(name.place, f"'{name.text}' takes {len(function.takes)} arguments, not {len(arguments)}")
         for wanted, argument in zip(function.takes, arguments, strict=False):
+            if wanted is Kind.GEOMETRY:
+                self.geometry(argument)
             if not fits(argument.kind, wanted):
                 raise self.refuse(
                     argument.place, f"'{name.text}' needs {wanted.value} here, this is {argument.kind.value}"
                 )
+        if name.text == "st_relate":
+            self.pattern(arguments[2])
         tree = Call(name.text, tuple(item.tree for item in arguments))
         return self.part(tree, function.yields, name.place, *arguments)
+
+    def geometry(self, argument: _Part) -> None:
+        """A literal is read at once, so that its mistakes have a place."""
+        if isinstance(argument.tree, Literal) and isinstance(argument.tree.value, Geometry):
+            parse_wkt(argument.tree.value.wkt, f"{self.option}, character {argument.place + 1}")
+
+    def pattern(self, argument: _Part) -> None:
+        if not isinstance(argument.tree, Literal) or not isinstance(argument.tree.value, str):
+            raise self.refuse(argument.place, "the pattern of 'st_relate' is a text in quotes", "write 'T*F**F***'")
+        check_pattern(argument.tree.value, f"{self.option}, character {argument.place + 1}")
 
 
 def parse_filter(

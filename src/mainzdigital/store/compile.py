@@ -16,6 +16,8 @@ from mainzdigital.kernel.expression import (
     TRUE,
     And,
     AnyOf,
+    Call,
+    Comparison,
     Expression,
     Literal,
     Or,
@@ -24,6 +26,7 @@ from mainzdigital.kernel.expression import (
 )
 from mainzdigital.query.evaluate import paths, without_related
 from mainzdigital.query.types import Kind, find_navigation, resolve
+from mainzdigital.store.compile_geo import as_near, geo_term
 from mainzdigital.store.compile_terms import Term, as_truth, json_term, term
 from mainzdigital.store.compile_tree import holds_any, normal, strip
 from mainzdigital.store.model import STREAMS
@@ -221,6 +224,13 @@ class Scope:
         # What the joined table needs joined in turn goes into this SELECT.
         self.found[key] = Scope(self.builder, target, alias, self.guarded, joins=self.joins)
         return self.found[key]
+
+    def geo(self, expression: Call) -> Term:
+        return geo_term(expression, self)
+
+    def near(self, operator: Comparison, left: Expression, right: Expression) -> Term | None:
+        call = as_near(operator, left, right)
+        return None if call is None else geo_term(call, self)
 
     def any_of(self, expression: AnyOf) -> str:
         return f"({self.semi_join(expression.navigation, expression.predicate)} IS TRUE)"

@@ -41,6 +41,8 @@ class Access:
 
     guard: Guard | None = None
     tainted: tuple[int, ...] = ()
+    # What the geospatial functions of the request amount to (`spatial`), by slot.
+    geometries: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,13 @@ class Text:
 
     def fill(self, access: Access, slots: Mapping[str, object]) -> Statement:
         values = tuple(
-            (list(access.tainted) if value is TAINTED else slots[value.name]) if isinstance(value, Slot) else value
+            value
+            if not isinstance(value, Slot)
+            else list(access.tainted)
+            if value is TAINTED
+            else slots[value.name]
+            if value.name in slots
+            else access.geometries[value.name]
             for value in self.values
         )
         return Statement(self.sql, values, self.keys)

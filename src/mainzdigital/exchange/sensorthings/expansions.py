@@ -1,11 +1,14 @@
 """What `$expand` asks for, by relation, and what an answer depends on beside the rows it shows."""
 
+from collections.abc import Iterator
+
 from mainzdigital.kernel.entities import EntityType
 from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.kernel.expression import Expression, Path
 from mainzdigital.query.evaluate import paths
 from mainzdigital.query.odata import Expand, OrderBy, QueryOptions
 from mainzdigital.query.types import resolve
+from mainzdigital.store.compile_geo import Asked, asked_in
 from mainzdigital.store.model import STREAMS
 
 _NEWEST = (OrderBy(Path(("phenomenonTime",)), True),)
@@ -65,6 +68,16 @@ def needs_extents(entity: EntityType, options: QueryOptions) -> bool:
         if needs_extents(entity.target(entity.navigations[name]), inner):
             return True
     return False
+
+
+def geometries(entity: EntityType, options: QueryOptions) -> Iterator[Asked]:
+    """The geospatial functions of a request and of what it expands."""
+    if options.filter is not None:
+        yield from asked_in(options.filter, entity)
+    for item in options.orderby:
+        yield from asked_in(item.expression, entity)
+    for name, inner in expansions(options).items():
+        yield from geometries(entity.target(entity.navigations[name]), inner)
 
 
 def is_newest(name: str, options: QueryOptions) -> bool:

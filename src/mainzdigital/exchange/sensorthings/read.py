@@ -12,7 +12,7 @@ from urllib.parse import quote
 import psycopg
 
 from mainzdigital.exchange.sensorthings import READING, STANDARD, ReadLimits, formats
-from mainzdigital.exchange.sensorthings.expansions import expansions, is_newest, needs_extents
+from mainzdigital.exchange.sensorthings.expansions import expansions, geometries, is_newest, needs_extents
 from mainzdigital.exchange.sensorthings.formats import Formatted, Page
 from mainzdigital.exchange.sensorthings.path import ResourcePath
 from mainzdigital.exchange.sensorthings.represent import Record, Shape, dig, encode, shape
@@ -26,10 +26,11 @@ from mainzdigital.store import entities_related as expansions_of
 from mainzdigital.store.compile_order import OrderKey, pack
 from mainzdigital.store.entities_read import Access, Moved, Selection, Statement, Step
 from mainzdigital.store.model import BY_SET_NAME, STREAMS
-from mainzdigital.store.select import Plan, Rows, run, run_async
+from mainzdigital.store.select import Compute, Plan, Rows, run, run_async
+from mainzdigital.store.spatial import resolve_geometries
 
 Answer = TypeVar("Answer")
-Part = Generator[Statement, Rows, Answer]
+Part = Generator[Statement | Compute, Any, Answer]
 
 
 def service_root(root: str, conformance: Sequence[str] = READING) -> bytes:
@@ -78,13 +79,14 @@ class _Reading:
         self.access = Access(guard(reader))
 
     def prepare(self, entity: EntityType, options: QueryOptions) -> Part[None]:
-        """Find datastreams whose extent or newest value would tell of hidden observations."""
-        if self.access.guard is None or not needs_extents(entity, options):
-            return
-        hidden = yield statements.hidden_features(self.access)
-        if hidden:
-            rows = yield statements.tainted_datastreams([key for (key,) in hidden])
-            self.access = Access(self.access.guard, tuple(key for (key,) in rows))
+        """Find datastreams whose extent or newest value would tell of hidden observations, and near geometries."""
+        if self.access.guard is not None and needs_extents(entity, options):
+            hidden = yield statements.hidden_features(self.access)
+            if hidden:
+                rows = yield statements.tainted_datastreams([key for (key,) in hidden])
+                self.access = Access(self.access.guard, tuple(key for (key,) in rows))
+        if asked := tuple(geometries(entity, options)):
+            self.access = yield from resolve_geometries(asked, self.access)
 
     def collection(self, path: ResourcePath, options: QueryOptions) -> Part[Formatted]:
         name = formats.format_of(options)
@@ -152,7 +154,7 @@ class _Reading:
             statement = statements.page(steps, selection, self.access, moved=moved)
         except ValueError:
             raise _bad_token() from None
-        rows = yield statement
+        rows: Rows = yield statement
         return rows, statement.keys
 
     def find_moved(self, steps: Sequence[Step]) -> Part[Moved | None]:
@@ -171,7 +173,7 @@ class _Reading:
             raise _missing(path)
 
     def one(self, path: ResourcePath, columns: Sequence[str]) -> Part[Sequence[Any]]:
-        rows = yield statements.single(path.steps, columns, self.access)
+        rows: Rows = yield statements.single(path.steps, columns, self.access)
         if not rows and (moved := (yield from self.find_moved(path.steps))) is not None:
             rows = yield statements.single(path.steps, columns, self.access, moved=moved)
         if not rows:
