@@ -39,7 +39,7 @@ def city(manager: httpx.Client) -> httpx.Client:
             Datastreams=[_stream(LAYER, 10 * number), _stream("other", 100 * number)],
         )
         created(manager, "Things", body)
-    line = {"type": "LineString", "coordinates": [[8, 50], [9, 51]]}
+    line = {"type": "LineString", "coordinates": [[8, 49.5], [9, 50.5]]}
     created(manager, "Things", cities.thing(name="Road", Locations=[cities.location(name="Road", location=line)]))
     return manager
 
