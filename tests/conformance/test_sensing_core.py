@@ -54,7 +54,17 @@ def test_the_service_root_lists_the_sets(server: Running, anonymous: httpx.Clien
 def test_control_information_properties_relations(
     server: Running, manager: httpx.Client, station: dict[str, Any], name: str
 ) -> None:
-    """req/datamodel/entity-control-information/common-control-information, …/properties, …/relations"""
+    """req/datamodel/entity-control-information/common-control-information
+
+    req/datamodel/thing/properties, req/datamodel/thing/relations
+    req/datamodel/location/properties, req/datamodel/location/relations
+    req/datamodel/historical-location/properties, req/datamodel/historical-location/relations
+    req/datamodel/datastream/properties, req/datamodel/datastream/relations
+    req/datamodel/sensor/properties, req/datamodel/sensor/relations
+    req/datamodel/observed-property/properties, req/datamodel/observed-property/relations
+    req/datamodel/observation/properties, req/datamodel/observation/relations
+    req/datamodel/feature-of-interest/properties, req/datamodel/feature-of-interest/relations
+    """
     found = got(manager, station[name])
     assert found["@iot.selfLink"] == station[name] == f"{server.sensorthings}/{name}({found['@iot.id']})"
     properties = {key for key in found if "@" not in key}

@@ -31,7 +31,9 @@ def _refusals() -> Generator[None]:
         yield
     except psycopg.errors.QueryCanceled as error:
         raise Unavailable(
-            "the request took too long and was stopped", remedy="narrow the filter, or ask for less at once"
+            "the request took too long and was stopped (limit MAINZDIGITAL_READ_SECONDS)",
+            remedy="narrow the filter, or ask for less at once",
+            retry_after=5,
         ) from error
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 import psycopg
 
-from mainzdigital.exchange.sensorthings import DEFAULT_TOP, MAX_EXPANDED, MAX_TOP, READING, formats
+from mainzdigital.exchange.sensorthings import READING, STANDARD, ReadLimits, formats
 from mainzdigital.exchange.sensorthings.expansions import expansions, geometries, is_newest, needs_extents
 from mainzdigital.exchange.sensorthings.formats import Formatted, Page
 from mainzdigital.exchange.sensorthings.path import ResourcePath, parse_path
@@ -74,8 +74,9 @@ def _bad_token() -> InvalidInput:
 class _Reading:
     """One request being answered."""
 
-    def __init__(self, reader: Reader, root: str) -> None:
+    def __init__(self, reader: Reader, root: str, limits: ReadLimits) -> None:
         self.root = root
+        self.limits = limits
         self.access = Access(guard(reader))
 
     def prepare(self, entity: EntityType, options: QueryOptions) -> Part[None]:
@@ -110,8 +111,7 @@ class _Reading:
     def entities(self, path: ResourcePath, options: QueryOptions, form: Shape, *, encoded: bool = False) -> Part[Page]:
         """One page of the entities that a path leads to; `encoded` if nobody will look into its records."""
         yield from self.prepare(path.entity, options)
-        limit = MAX_TOP if options.top is None else min(options.top, MAX_TOP)
-        limit = DEFAULT_TOP if options.top is None else limit
+        limit = self.limits.rows(options.top)
         selection = _selection(form, options, limit)
         moved: Moved | None = None
         rows, keys = yield from self.page(path.steps, selection, moved)
@@ -254,7 +254,7 @@ class _Reading:
         inner = expansions(options)
         name = navigation.name
         form = shape(entity.target(navigation), options.select, tuple(inner))
-        limit = min(DEFAULT_TOP if options.top is None else options.top, MAX_TOP, max(1, MAX_EXPANDED // len(parents)))
+        limit = min(self.limits.rows(options.top), max(1, self.limits.expanded // len(parents)))
         rows: list[tuple[Any, ...]] = []
         cuts: dict[int, tuple[int, int]] = {}  # parent: its rows
         more: dict[int, bytes] = {}  # parent: where the next page begins
@@ -344,11 +344,11 @@ def _check(path: ResourcePath, options: QueryOptions) -> None:
             raise InvalidInput(f"'{name}' does not apply here", where=name, remedy="it is for collections of entities")
 
 
-def _plan(reader: Reader, path: ResourcePath, options: QueryOptions, root: str) -> Plan[Formatted]:
+def _plan(reader: Reader, path: ResourcePath, options: QueryOptions, root: str, limits: ReadLimits) -> Plan[Formatted]:
     _check(path, options)
     if not path.steps:
         return Formatted(service_root(root))
-    reading = _Reading(reader, root)
+    reading = _Reading(reader, root, limits)
     if path.property_name:
         return (yield from reading.attribute(path))
     if path.count:
@@ -365,20 +365,21 @@ async def read(
     path: ResourcePath,
     options: QueryOptions,
     root: str,
+    limits: ReadLimits = STANDARD,
 ) -> Formatted:
     """The answer to a GET; `root` is the address of the service root without trailing slash.
 
     Without media type where a property is asked for that has no value (answer 204). Raises NotFound, InvalidInput,
     TooLarge, and Unavailable when the statement timeout strikes.
     """
-    return await run_async(connection, _plan(reader, path, options, root))
+    return await run_async(connection, _plan(reader, path, options, root, limits))
 
 
 def read_sync(
     connection: psycopg.Connection[Any], *, reader: Reader, path: ResourcePath, options: QueryOptions, root: str
 ) -> bytes:
     """The body of `read`, for the pages of the portal and for writes."""
-    return run(connection, _plan(reader, path, options, root)).body
+    return run(connection, _plan(reader, path, options, root, STANDARD)).body
 
 
 def area_of(connection: psycopg.Connection[Any], reader: Reader, entity: EntityType, key: int) -> object:

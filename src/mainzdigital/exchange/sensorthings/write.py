@@ -34,11 +34,13 @@ from mainzdigital.store.model import ENTITY_TYPES, STREAMS
 
 # Requirements of 18-088 that writing fulfils.
 WRITING = tuple(
-    f"http://www.opengis.net/spec/iot_sensing/1.1/req/create-update-delete/{name}"
+    f"http://www.opengis.net/spec/iot_sensing/1.1/req/{name}"
     for name in (
+        "create-update-delete", *(f"create-update-delete/{part}" for part in (
         "create-entity", "link-to-existing-entities", "deep-insert", "deep-insert-status-code", "update-entity",
         "update-entity-put", "update-entity-jsonpatch", "delete-entity", "historical-location-auto-creation",
         "historical-location-manual-creation",
+        )),
     )
 )  # fmt: skip
 
