@@ -12,7 +12,8 @@ from mainzdigital.store.entities_read import Access, Selection, Step, page
 from mainzdigital.store.model import ENTITY_TYPES
 from mainzdigital.store.select import Plan, Rows, run
 from mainzdigital.store.spatial import resolve_geometries
-from tests.query.city import City, Row, cities, ends, make_partitions
+from tests.query.city import City, Row, ends, make_partitions
+from tests.query.random_city import cities
 from tests.query.trees import NOW, filters, orderings
 
 _SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]

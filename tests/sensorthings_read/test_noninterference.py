@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mainzdigital.kernel.access import AccessClass, Reader
 from mainzdigital.kernel.errors import CityError
 from mainzdigital.store.model import ENTITY_TYPES
-from tests.query.city import City, cities
+from tests.query.city import City
+from tests.query.random_city import cities
 from tests.sensorthings_read.conftest import EVERYTHING, get_from
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]

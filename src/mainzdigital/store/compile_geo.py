@@ -142,9 +142,9 @@ def asked_in(expression: Expression, entity: EntityType) -> Iterator[Asked]:
             yield from asked_in(right, entity)
 
 
-def column(alias: str, name: str) -> str:
-    """The column that is null where there is no geometry."""
-    return f"{alias}.{'observed_area' if name == 'observedArea' else 'geometry'}"
+def column(holder: "Scope", name: str) -> str:
+    """What is null where there is no geometry."""
+    return holder.area() if name == "observedArea" else f"{holder.alias}.geometry"
 
 
 def geo_term(call: Call, scope: "Scope") -> Term:
@@ -161,24 +161,40 @@ def geo_term(call: Call, scope: "Scope") -> Term:
         if kind is Kind.NUMBER:
             return Term(kind, "NULL::float8" if found is None else scope.bind(found, "float8"))
         return Term(kind, "NULL::boolean" if found is None else "TRUE" if found else "FALSE")
-    holders: list[str] = []
+    holders: list[Scope] = []
     for item in call.arguments:
         if isinstance(item, Path):
             depth = len(resolve(scope.entity, item.steps).navigations)
-            holders.append(scope.follow(item.steps[:depth]).alias)
+            holders.append(scope.follow(item.steps[:depth]))
     ids = scope.bind(Slot(key.slot("ids")), "int[]")
     if len(holders) == 1 and kind is Kind.BOOLEAN:
         (place,) = key.places
         return Term(
             kind,
             f"(CASE WHEN {column(holders[0], place.name)} IS NOT NULL "
-            f"THEN {holders[0]}.id IN (SELECT unnest({ids})) END)",
+            f"THEN {holders[0].alias}.id IN (SELECT unnest({ids})) END)",
         )
     alias = scope.name()
-    columns, condition = [f"unnest({ids}) AS id"], f"{alias}.id = {holders[0]}.id"
+    columns, condition = [f"unnest({ids}) AS id"], f"{alias}.id = {holders[0].alias}.id"
     if len(holders) == 2:
         columns.append(f"unnest({scope.bind(Slot(key.slot('others')), 'int[]')}) AS other")
-        condition += f" AND {alias}.other = {holders[1]}.id"
+        condition += f" AND {alias}.other = {holders[1].alias}.id"
     columns.append(f"unnest({scope.bind(Slot(key.slot('values')), 'float8[]')}) AS value")
     scope.joins.append(f"LEFT JOIN (SELECT {', '.join(columns)}) AS {alias} ON {condition}")
     return Term(kind, f"{alias}.value" if kind is Kind.NUMBER else f"({alias}.value = 1)")
+
+
+def chosen_by_geometry(expression: Expression, scope: "Scope") -> str | None:
+    """The ids alone, which an index finds, where only truth counts; None for what is no relation of one place."""
+    from mainzdigital.store.compile import Slot
+
+    call = as_near(expression.operator, expression.left, expression.right) if isinstance(expression, Compare) else None
+    call = expression if isinstance(expression, Call) else call
+    if call is None or not (call.function in geometry.FUNCTIONS - _NUMBERS or call.function == NEAR):
+        return None
+    key = key_of(call, scope.entity)
+    if key is None or len(key.places) != 1:
+        return None
+    (path,) = (item for item in call.arguments if isinstance(item, Path))
+    holder = scope.follow(path.steps[: len(resolve(scope.entity, path.steps).navigations)])
+    return f"({holder.alias}.id = ANY({scope.bind(Slot(key.slot('ids')), 'int[]')}))"

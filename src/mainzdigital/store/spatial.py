@@ -101,7 +101,7 @@ def _box(key: Key) -> _Box | None:
 def _select(place: Place, access: Access, columns: str, *, box: _Box | None, ids: Sequence[int] | None) -> Statement:
     entity = ENTITY_TYPES[place.entity]
     builder, scope, conditions = begin(entity, access.guard, bool(access.tainted))
-    a, shape = scope.alias, column(scope.alias, place.name)
+    a, shape = scope.alias, column(scope, place.name)
     conditions.add(visible(scope), f"{shape} IS NOT NULL")
     if ids is not None:
         conditions.add(f"{a}.id = ANY({scope.bind(Ints(ids), 'int[]')})")
@@ -130,9 +130,9 @@ def _pairs(one: Asked, access: Access) -> Statement:
     wanted: list[str] = []
     for path, place in zip(one.paths, one.key.places, strict=True):
         depth = len(resolve(one.entity, path.steps).navigations)
-        holder = scope.follow(path.steps[:depth]).alias
+        holder = scope.follow(path.steps[:depth])
         conditions.add(f"{column(holder, place.name)} IS NOT NULL")
-        wanted.append(f"{holder}.id")
+        wanted.append(f"{holder.alias}.id")
     sql = f"SELECT DISTINCT {', '.join(wanted)} FROM {scope.source} WHERE {conditions.sql} LIMIT {MAX_GEOMETRIES + 1}"
     return finish(sql, builder).fill(access, {})
 

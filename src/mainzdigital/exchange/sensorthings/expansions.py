@@ -11,6 +11,7 @@ from mainzdigital.query.types import resolve
 from mainzdigital.store.compile_geo import Asked, asked_in
 from mainzdigital.store.model import STREAMS
 
+_EXTENTS = frozenset({"phenomenonTime", "resultTime", "observedArea"})
 _NEWEST = (OrderBy(Path(("phenomenonTime",)), True),)
 
 
@@ -48,7 +49,7 @@ def _speaks_of_times(expression: Expression, entity: EntityType) -> bool:
     """Does an expression ask for the extent of a datastream?"""
     for path in paths(expression):
         target = resolve(entity, path.steps)
-        if target.entity.name in STREAMS and target.attribute.name in ("phenomenonTime", "resultTime"):
+        if target.entity.name in STREAMS and target.attribute.name in _EXTENTS:
             return True
     return False
 
@@ -57,7 +58,7 @@ def needs_extents(entity: EntityType, options: QueryOptions) -> bool:
     """Does the answer depend on what is kept in `datastream_latest`?"""
     if entity.name in STREAMS:
         names = None if options.select is None else {steps[0] for steps in options.select}
-        if names is None or names & {"phenomenonTime", "resultTime"}:
+        if names is None or names & _EXTENTS:
             return True
     asked = [*((options.filter,) if options.filter is not None else ()), *(item.expression for item in options.orderby)]
     if any(_speaks_of_times(item, entity) for item in asked):

@@ -9,12 +9,13 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import msgspec
 import psycopg
 
 from mainzdigital.exchange.sensorthings import READING, STANDARD, ReadLimits, formats
 from mainzdigital.exchange.sensorthings.expansions import expansions, geometries, is_newest, needs_extents
 from mainzdigital.exchange.sensorthings.formats import Formatted, Page
-from mainzdigital.exchange.sensorthings.path import ResourcePath
+from mainzdigital.exchange.sensorthings.path import ResourcePath, parse_path
 from mainzdigital.exchange.sensorthings.represent import Record, Shape, dig, encode, shape
 from mainzdigital.govern.access import guard
 from mainzdigital.kernel.access import Reader
@@ -379,3 +380,13 @@ def read_sync(
 ) -> bytes:
     """The body of `read`, for the pages of the portal and for writes."""
     return run(connection, _plan(reader, path, options, root, STANDARD)).body
+
+
+def area_of(connection: psycopg.Connection[Any], reader: Reader, entity: EntityType, key: int) -> object:
+    """The observedArea of a datastream as the reader sees it; None where there is none."""
+    path = parse_path(f"{entity.set_name}({key})")
+    body = read_sync(connection, reader=reader, path=path, options=QueryOptions(select=_AREA), root="")
+    return msgspec.json.decode(body).get("observedArea")
+
+
+_AREA = (("observedArea",),)
