@@ -55,7 +55,10 @@ def test_answers_are_as_described(
         @calm(1 if operation.method.upper() in WRITES else 2)
         @given(case=operation.as_strategy(generation_mode=mode))
         def run(case: Any) -> None:
-            case.call_and_validate(base_url=server.origin, headers=headers, checks=CHECKS, timeout=30)
+            answer = case.call(base_url=server.origin, headers=headers, timeout=30)
+            # URLs beyond 64 KiB never reach the application: the HTTP server refuses them without a body.
+            if answer.status_code != 414 or answer.content:
+                case.validate_response(answer, checks=CHECKS)
 
         try:
             run()
