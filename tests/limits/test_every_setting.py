@@ -213,6 +213,18 @@ def test_expanded(asked: Callable[..., Ask]) -> None:
     assert len(rest) == 20
 
 
+def test_geometries(asked: Callable[..., Ask]) -> None:
+    ask = asked(GEOMETRIES="10")
+    for number in range(11):
+        body = cities.location(location={"type": "Point", "coordinates": [8 + number / 100, 50]})
+        assert ask("POST", "Locations", json=body).status_code == 201
+    near = ask("GET", "Locations?$filter=geo.distance(location, geography'POINT (8 50)') lt 0.05")
+    assert len(near.json()["value"]) == 5
+    every = ask("GET", "Locations?$orderby=geo.distance(location, geography'POINT (8 50)')")
+    assert every.status_code == 400
+    assert "MAINZDIGITAL_GEOMETRIES" in every.json()["remedy"]
+
+
 def test_read_seconds(asked: Callable[..., Ask], conn: psycopg.Connection) -> None:
     ask = asked(READ_SECONDS="1")
     things(ask, 1)
@@ -248,7 +260,7 @@ def test_rates(asked: Callable[..., Ask]) -> None:
 def test_every_setting_has_its_test() -> None:
     tested = {
         "BODY_LIMIT", "JSON_DEPTH", "URL_LIMIT", "PAGE", "TOP_LIMIT", "FILTER_DEPTH", "FILTER_PARTS", "EXPAND_DEPTH",
-        "EXPAND_ITEMS", "EXPANDED", "READ_SECONDS", "WRITE_SECONDS", "RATE", "KEY_RATE",
+        "EXPAND_ITEMS", "EXPANDED", "GEOMETRIES", "READ_SECONDS", "WRITE_SECONDS", "RATE", "KEY_RATE",
     }  # fmt: skip
     assert set(limits.LIMITS) == tested
 

@@ -39,7 +39,7 @@ def ask(conn: psycopg.Connection, entity: str, selection: Selection) -> list[tup
 
     def plan() -> Plan[Rows]:
         asked = [one for item in expressions for one in asked_in(item, ENTITY_TYPES[entity])]
-        access = yield from resolve_geometries(asked, Access())
+        access = yield from resolve_geometries(asked, Access(), most=1000)
         rows: Rows = yield page([Step(ENTITY_TYPES[entity])], selection, access)
         return rows
 

@@ -13,7 +13,7 @@ from mainzdigital.query import expressions, lexer
 from mainzdigital.query.limits import QueryLimits
 from mainzdigital.serve import app_services
 from mainzdigital.serve.limits import FAILED, Limits, Rate
-from mainzdigital.store import geometry
+from mainzdigital.store import geometry, spatial
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ LIMITS: dict[str, Limit] = {
         Limit("MAINZDIGITAL_EXPAND_ITEMS", "relations that one request may expand, over all levels", 30, 1, 100, _FOUR),
         Limit("MAINZDIGITAL_EXPANDED", "related entities on one level of $expand", 100_000, 100, 1_000_000,
               "fewer for each entity, and …@iot.nextLink"),
+        Limit("MAINZDIGITAL_GEOMETRIES", "stored geometries that one geospatial function may look at", 200_000, 10,
+              10_000_000, _FOUR),
         Limit("MAINZDIGITAL_READ_SECONDS", "seconds that one statement of a read may take", 15, 1, 3600,
               "503 with Retry-After"),
         Limit("MAINZDIGITAL_WRITE_SECONDS", "seconds that one statement of a write may take", 60, 1, 3600,
@@ -68,6 +70,7 @@ def fixed() -> Iterator[tuple[str, int, str]]:
     yield "operations in one JSON Patch", write_patch.OPERATION_LIMIT, "400"
     yield "values in a patched entity", write_patch.WEIGHT_LIMIT, "413"
     yield "positions in one geometry", geometry.POSITION_LIMIT, "400"
+    yield "bytes of the geometries that one geospatial function looks at", spatial.MAX_BYTES, _FOUR
     yield "columns of a CSV, properties of a GeoJSON feature", formats.COLUMN_LIMIT, "413"
     yield "lines of a CSV that follows a list", STANDARD.expanded, "413"
     yield "datastreams in one request to /series/v1 or /events/v1", series_query.DATASTREAM_LIMIT, "400"
@@ -98,7 +101,9 @@ def load(environ: Mapping[str, str]) -> Limits:
         body=given["BODY_LIMIT"] * 1024 * 1024,
         url=given["URL_LIMIT"],
         json_depth=given["JSON_DEPTH"],
-        read=ReadLimits(page=min(top, given["PAGE"]), top=top, expanded=given["EXPANDED"]),
+        read=ReadLimits(
+            page=min(top, given["PAGE"]), top=top, expanded=given["EXPANDED"], geometries=given["GEOMETRIES"]
+        ),
         query=QueryLimits(
             filter_depth=given["FILTER_DEPTH"], filter_parts=given["FILTER_PARTS"], expand_depth=given["EXPAND_DEPTH"],
             expand_items=given["EXPAND_ITEMS"],

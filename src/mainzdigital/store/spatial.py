@@ -22,65 +22,66 @@ from mainzdigital.store.entities_read import Access, Statement, begin, finish
 from mainzdigital.store.model import ENTITY_TYPES
 from mainzdigital.store.select import Compute, Rows
 
-MAX_GEOMETRIES = 200_000  # that one function may look at
 MAX_BYTES = 64 * 1024 * 1024  # of all of them, as WKB
 Part = Generator[Statement | Compute, Any, Access]
 _Box = tuple[float, float, float, float]
 
 
-def resolve_geometries(asked: Iterable[Asked], access: Access) -> Part:
-    """The access, with what the functions amount to; raises InvalidInput where that is too much work."""
+def resolve_geometries(asked: Iterable[Asked], access: Access, *, most: int) -> Part:
+    """The access, with what the functions amount to; raises InvalidInput where one looks at `most` geometries."""
     found: dict[str, object] = dict(access.geometries)
     pairs: dict[Key, list[Asked]] = {}
     for one in dict.fromkeys(asked):
         if len(one.key.places) == 2:
             pairs.setdefault(one.key, []).append(one)
         elif one.key.slot("ids") not in found:
-            found |= yield from _of_one(one.key, access)
+            found |= yield from _of_one(one.key, access, most)
     for key, uses in pairs.items():
-        found |= yield from _of_two(key, uses, access)
+        found |= yield from _of_two(key, uses, access, most)
     return Access(access.guard, access.tainted, found)
 
 
-def _of_one(key: Key, access: Access) -> Generator[Statement | Compute, Any, dict[str, object]]:
+def _of_one(key: Key, access: Access, most: int) -> Generator[Statement | Compute, Any, dict[str, object]]:
     (place,) = key.places
     box = _box(key)
-    yield from _bounded(place, access, box=box)
+    yield from _bounded(place, access, most, box=box)
     rows: Rows = yield _geometries(place, access, box=box)
     result: dict[str, object] = yield Compute(partial(_decide, key, rows))
     return result
 
 
-def _of_two(key: Key, uses: Sequence[Asked], access: Access) -> Generator[Statement | Compute, Any, dict[str, object]]:
+def _of_two(
+    key: Key, uses: Sequence[Asked], access: Access, most: int
+) -> Generator[Statement | Compute, Any, dict[str, object]]:
     pairs: set[tuple[int, int]] = set()
     for one in uses:
-        rows: Rows = yield _pairs(one, access)
+        rows: Rows = yield _pairs(one, access, most)
         pairs.update((row[0], row[1]) for row in rows)
-        if len(pairs) > MAX_GEOMETRIES:
-            raise _too_many()
+        if len(pairs) > most:
+            raise _too_many(most)
     sides: list[Rows] = []
     for place, ids in zip(key.places, zip(*pairs, strict=True) if pairs else ((), ()), strict=True):
         wanted = sorted(set(ids))
-        yield from _bounded(place, access, ids=wanted)
+        yield from _bounded(place, access, most, ids=wanted)
         sides.append((yield _geometries(place, access, ids=wanted)))
     result: dict[str, object] = yield Compute(partial(_decide_pairs, key, sorted(pairs), sides))
     return result
 
 
-def _too_many() -> InvalidInput:
+def _too_many(most: int) -> InvalidInput:
     return InvalidInput(
         "a geospatial function would look at too many geometries", where="$filter",
-        remedy=f"at most {MAX_GEOMETRIES}: narrow it, for example by geo.intersects with a smaller area",
+        remedy=f"at most {most} (MAINZDIGITAL_GEOMETRIES): ask for a smaller area",
     )  # fmt: skip
 
 
 def _bounded(
-    place: Place, access: Access, *, box: _Box | None = None, ids: Sequence[int] | None = None
+    place: Place, access: Access, most: int, *, box: _Box | None = None, ids: Sequence[int] | None = None
 ) -> Generator[Statement | Compute, Any, None]:
     """Raises InvalidInput where there are more geometries, or larger ones, than may be looked at."""
     ((count, size),) = yield _sizes(place, access, box=box, ids=ids)
-    if count > MAX_GEOMETRIES or (size or 0) > MAX_BYTES:
-        raise _too_many()
+    if count > most or (size or 0) > MAX_BYTES:
+        raise _too_many(most)
 
 
 def _box(key: Key) -> _Box | None:
@@ -124,7 +125,7 @@ def _geometries(
     return _select(place, access, f"{{a}}.id, {{shape}}{text}", box=box, ids=ids)
 
 
-def _pairs(one: Asked, access: Access) -> Statement:
+def _pairs(one: Asked, access: Access, most: int) -> Statement:
     builder, scope, conditions = begin(one.entity, access.guard, bool(access.tainted))
     conditions.add(visible(scope))
     wanted: list[str] = []
@@ -133,7 +134,7 @@ def _pairs(one: Asked, access: Access) -> Statement:
         holder = scope.follow(path.steps[:depth])
         conditions.add(f"{column(holder, place.name)} IS NOT NULL")
         wanted.append(f"{holder.alias}.id")
-    sql = f"SELECT DISTINCT {', '.join(wanted)} FROM {scope.source} WHERE {conditions.sql} LIMIT {MAX_GEOMETRIES + 1}"
+    sql = f"SELECT DISTINCT {', '.join(wanted)} FROM {scope.source} WHERE {conditions.sql} LIMIT {most + 1}"
     return finish(sql, builder).fill(access, {})
 
 

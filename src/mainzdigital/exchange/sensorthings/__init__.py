@@ -4,16 +4,21 @@ from dataclasses import dataclass
 
 DEFAULT_TOP = 100  # entities of a page when the request does not say
 MAX_TOP = 10_000  # entities of a page at most
+MAX_GEOMETRIES = 200_000
 MAX_EXPANDED = 100_000  # related entities of one level of $expand at most; the rest is behind @iot.nextLink
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """Entities of a page without and with $top, in $expand too; related entities of one level of $expand."""
+    """Entities of a page without and with $top, in $expand too; related entities of one level of $expand; stored
+
+    geometries that one geospatial function looks at.
+    """
 
     page: int = DEFAULT_TOP
     top: int = MAX_TOP
     expanded: int = MAX_EXPANDED
+    geometries: int = MAX_GEOMETRIES
 
     def rows(self, top: int | None) -> int:
         """How many entities a $top gets."""

@@ -87,7 +87,7 @@ class _Reading:
                 rows = yield statements.tainted_datastreams([key for (key,) in hidden])
                 self.access = Access(self.access.guard, tuple(key for (key,) in rows))
         if asked := tuple(geometries(entity, options)):
-            self.access = yield from resolve_geometries(asked, self.access)
+            self.access = yield from resolve_geometries(asked, self.access, most=self.limits.geometries)
 
     def collection(self, path: ResourcePath, options: QueryOptions) -> Part[Formatted]:
         name = formats.format_of(options)
