@@ -15,6 +15,7 @@ ROUTES = {
     "/sensorthings/": "sensorthings",
     "/series/": "series",
     "/events/": "events",
+    "/api/openapi.json": "openapi",
     "/health": "operations",
     "/ready": "operations",
     "/metrics": "operations",

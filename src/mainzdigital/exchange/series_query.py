@@ -13,7 +13,7 @@ from mainzdigital.kernel.time import parse_instant
 from mainzdigital.store.ids import EARLIEST, LATEST
 
 DATASTREAM_LIMIT = 200
-_PARAMETERS = ("datastreams", "from", "to", "bucket", "format", "percentiles")
+PARAMETERS = ("datastreams", "from", "to", "bucket", "format", "percentiles")
 PERCENTILE_LIMIT = 20
 _PERCENTILE = re.compile(r"100(?:\.0+)?|\d{1,2}(?:\.\d{1,4})?")
 _DURATION = re.compile(
@@ -28,7 +28,7 @@ def parse(raw_query: str, *, accept: str, now: datetime, zone: ZoneInfo) -> Seri
     (P7D). Without `to` it is now; without `from` a period that suits the bucket; without `bucket` an hour.
     `percentiles=5,50,95` adds columns p5, p50, p95: between the values by linear interpolation, read from rows.
     """
-    given = parameters(raw_query, _PARAMETERS)
+    given = parameters(raw_query, PARAMETERS)
     bucket = given.get("bucket", "hour")
     if bucket not in BUCKETS:
         raise InvalidInput(f"'{bucket[:80]}' is no bucket", where="bucket", remedy=f"use one of {', '.join(BUCKETS)}")

@@ -46,7 +46,9 @@ async def answer(
         return {"content-type": "application/json", "ETag": etag(body, weak=True)}, body
     except psycopg.errors.QueryCanceled:
         raise Unavailable(
-            "the answer takes too long", remedy="ask for a coarser bucket or a shorter period", retry_after=5
+            "the answer takes too long (limit MAINZDIGITAL_READ_SECONDS)",
+            remedy="ask for a coarser bucket or a shorter period",
+            retry_after=5,
         ) from None
     except (PoolTimeout, TooManyRequests, psycopg.OperationalError) as error:
         raise Unavailable("the database is busy", remedy="try again", retry_after=2) from error

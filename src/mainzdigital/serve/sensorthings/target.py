@@ -1,10 +1,13 @@
 """What a SensorThings path addresses, as far as HTTP has to know: which methods there are, and what is written to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mainzdigital.exchange.sensorthings.path import ResourcePath
 from mainzdigital.kernel.entities import EntityType
 
+# Resources beside the entities: name → methods. serve/openapi/actions.py describes each.
+ACTIONS: Mapping[str, tuple[str, ...]] = {}
 READ = ("GET", "HEAD")
 SET = ("GET", "HEAD", "POST")
 ENTITY = ("GET", "HEAD", "PATCH", "PUT", "DELETE")

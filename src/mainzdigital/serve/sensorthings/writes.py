@@ -48,7 +48,7 @@ async def _post(request: Request, services: Services, *, reader: Reader, target:
     assert entity is not None
     require_type(request, JSON_TYPE)
     key = _idempotency_key(request, reader, entity)
-    body = parse_object(await request.body())
+    body = parse_object(await request.body(), depth=services.limits.json_depth)
     made: int | None = None
     if entity.name == "Observation" and key is None and (target.owner is None or _is_datastream(target)):
         made = await fast.post(services, reader, body, target.owner_key)
@@ -80,10 +80,10 @@ async def _change(
     operations: object = None
     body: Mapping[str, object] = {}
     if method == "PATCH" and require_type(request, JSON_TYPE, PATCH_TYPE) == PATCH_TYPE:
-        operations = parse_json(await request.body())
+        operations = parse_json(await request.body(), depth=services.limits.json_depth)
     elif method != "DELETE":
         require_type(request, JSON_TYPE)
-        body = parse_object(await request.body())
+        body = parse_object(await request.body(), depth=services.limits.json_depth)
 
     def work(connection: psycopg.Connection) -> int:
         one = _resolve(connection, reader, path, target.key)
@@ -107,7 +107,9 @@ async def _change(
                 write.delete(connection, reader=reader, entity=entity.name, id=one)
             elif operations is not None:
                 before = _properties(entity, current)
-                changed = write_patch.changes(before, write_patch.apply(before, operations))
+                changed = write_patch.changes(
+                    before, write_patch.apply(before, operations, depth=services.limits.json_depth)
+                )
                 write.update(connection, reader=reader, entity=entity.name, id=one, body=changed, replace=False)
             else:
                 write.update(connection, reader=reader, entity=entity.name, id=one, body=body, replace=method == "PUT")
