@@ -190,6 +190,35 @@ def test_an_interrupted_import_goes_on(
     assert len(all_rows(conn)) == 60
 
 
+def test_results_of_multi_datastreams(conn: psycopg.Connection, tmp_path: Path) -> None:
+    (one,) = make_datastreams(conn, 1)
+    conn.execute(
+        """UPDATE datastream SET multi = true, unit_of_measurement = '[{}, {}]', data_types = '["OM_Measurement",
+           "OM_CategoryObservation"]' WHERE id = %s""",
+        (one,),
+    )
+    conn.execute(
+        "INSERT INTO multi_datastream_observed_property (datastream_id, observed_property_id, position) "
+        "SELECT id, observed_property_id, 0 FROM datastream"
+    )
+    results: list[list[object]] = [[1.5, "low"], [None, None], [-0.5, "high"]]
+    hours = [NewObservation(one, T + timedelta(hours=n), result, multi=True) for n, result in enumerate(results)]
+    assert ingest.write(conn, Batch(hours)).rejected == []
+    before = [row[:3] + row[4:7] for row in all_rows(conn)]
+    write.export_file(conn, tmp_path / "a.parquet", classes=OPEN)
+    empty(conn)
+    assert put(conn, tmp_path / "a.parquet", tmp_path).written == 3
+    assert [row[:3] + row[4:7] for row in all_rows(conn)] == before
+    assert [(row[7]["result"], row[7]["multi"]) for row in all_rows(conn)] == [(result, True) for result in results]
+    # Where a position has another type, a result does not fit.
+    empty(conn)
+    conn.execute("""UPDATE datastream SET data_types = '["OM_CategoryObservation", "OM_CategoryObservation"]'""")
+    report = put(conn, tmp_path / "a.parquet", tmp_path)
+    assert (report.written, report.rejected) == (1, 2)
+    conn.execute("UPDATE observed_property SET access = 'personal'")
+    assert write.export_file(conn, tmp_path / "b.parquet", classes=OPEN).observations == 0
+
+
 def test_two_at_once(conn: psycopg.Connection, dsn: str, tmp_path: Path) -> None:
     filled(conn)
     write.export_file(conn, tmp_path / "a.parquet", classes=OPEN)

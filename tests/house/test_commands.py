@@ -92,7 +92,16 @@ def test_check_says_what_is_wrong(tmp_path: Path) -> None:
     (home / "secret_key").chmod(0o644)
     home.chmod(0o755)
     (home / "run" / "feeds.json").write_text(
-        json.dumps({"at": 0, "feeds": [{"name": "bikes", "state": "failing", "failures": 3, "error": "HTTP 500"}]})
+        json.dumps(
+            {
+                "at": 0,
+                "feeds": [
+                    {"name": "bikes", "state": "failing", "failures": 3, "error": "HTTP 500"},
+                    {"name": "air", "state": "running", "failures": 0, "error": "", "success": 0.5, "every": 3600.0},
+                    {"name": "rain", "state": "failing", "failures": 2, "error": "no", "success": 60.0, "every": 60.0},
+                ],
+            }
+        )
     )
     code, told = findings(home, MAINZDIGITAL_HOST="0.0.0.0")
     assert code == 1
@@ -100,6 +109,8 @@ def test_check_says_what_is_wrong(tmp_path: Path) -> None:
     assert told["home folder"][0] == "warning"
     assert told["address"][0] == "warning"
     assert told["feed bikes"] == ("error", "failed 3 times: HTTP 500")
+    assert told["feed air"] == ("warning", "last success 1970-01-01 00:00 UTC")
+    assert told["feed rain"] == ("error", "failed 2 times: no; last success 1970-01-01 00:01 UTC")
 
 
 def test_check_for_people_names_the_remedy(tmp_path: Path) -> None:
