@@ -28,7 +28,8 @@ class Limits:
     """What one request may cost, as the operator sets it.
 
     `body` in bytes, decoded; `page` entities in a page without $top, `top` the most that $top gets; seconds that a
-    statement of a read or a write may take; the rates of readers without and with a key.
+    statement of a read or a write may take; the rates of readers without and with a key; `rows` of a data array;
+    `requests` in a batch, `answer` bytes of its answers together.
     """
 
     body: int = 20 * 1024 * 1024
@@ -36,6 +37,9 @@ class Limits:
     top: int = 10_000
     read_seconds: int = 15
     write_seconds: int = 60
+    rows: int = 100_000
+    requests: int = 1_000
+    answer: int = 100 * 1024 * 1024
     anonymous: Rate = ANONYMOUS
     keyed: Rate = KEYED
 

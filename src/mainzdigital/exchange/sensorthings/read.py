@@ -69,7 +69,7 @@ def _bad_token() -> InvalidInput:
     return InvalidInput("the token is none of ours", where="$skiptoken", remedy="follow @iot.nextLink as it was given")
 
 
-class _Reading:
+class Reading:
     """One request being answered."""
 
     def __init__(self, reader: Reader, root: str) -> None:
@@ -345,7 +345,7 @@ def _plan(reader: Reader, path: ResourcePath, options: QueryOptions, root: str) 
     _check(path, options)
     if not path.steps:
         return Formatted(service_root(root))
-    reading = _Reading(reader, root)
+    reading = Reading(reader, root)
     if path.property_name:
         return (yield from reading.attribute(path))
     if path.count:

@@ -30,14 +30,20 @@ from mainzdigital.store import entities_write as rows
 from mainzdigital.store import entities_write_places as places
 from mainzdigital.store.model import ENTITY_TYPES
 
-# Requirements of 18-088 that writing fulfils.
-WRITING = tuple(
-    f"http://www.opengis.net/spec/iot_sensing/1.1/req/create-update-delete/{name}"
-    for name in (
-        "create-entity", "link-to-existing-entities", "deep-insert", "deep-insert-status-code", "update-entity",
-        "update-entity-put", "update-entity-jsonpatch", "delete-entity", "historical-location-auto-creation",
-        "historical-location-manual-creation",
-    )
+# Requirements of 18-088 that writing fulfils, and two extensions that other servers have, by the name they gave them.
+WRITING = (
+    *(
+        f"http://www.opengis.net/spec/iot_sensing/1.1/req/create-update-delete/{name}"
+        for name in (
+            "create-entity", "link-to-existing-entities", "deep-insert", "deep-insert-status-code", "update-entity",
+            "update-entity-put", "update-entity-jsonpatch", "delete-entity", "historical-location-auto-creation",
+            "historical-location-manual-creation",
+        )
+    ),
+    "http://www.opengis.net/spec/iot_sensing/1.1/req/batch-request/batch-request",
+    "http://www.opengis.net/spec/iot_sensing/1.1/req/data-array/data-array",
+    "https://fraunhoferiosb.github.io/FROST-Server/extensions/JsonBatchRequest.html",
+    "https://fraunhoferiosb.github.io/FROST-Server/extensions/DeleteFilters.html",
 )  # fmt: skip
 
 
@@ -110,7 +116,7 @@ def update(
         return
     with connection.transaction():
         current = rows.lock(connection, kind, id)
-        if current is None or _is_hidden(connection, reader, kind, id):
+        if current is None or is_hidden(connection, reader, kind, id):
             raise not_found(kind, id)
         checked = check(kind, body, complete=replace, encoding=current.encoding)
         if checked.id is not None and checked.id != id:
@@ -140,7 +146,7 @@ def delete(connection: psycopg.Connection, *, reader: Reader, entity: str, id: i
         return
     with connection.transaction():
         datastreams = (
-            None if _is_hidden(connection, reader, kind, id) else entities_write_delete.hold(connection, kind, id)
+            None if is_hidden(connection, reader, kind, id) else entities_write_delete.hold(connection, kind, id)
         )
         if datastreams is None:
             raise not_found(kind, id)
@@ -151,7 +157,8 @@ def delete(connection: psycopg.Connection, *, reader: Reader, entity: str, id: i
         entities_write_delete.remove(connection, kind, id, datastreams=datastreams)
 
 
-def _is_hidden(connection: psycopg.Connection, reader: Reader, kind: EntityType, entity_id: int) -> bool:
+def is_hidden(connection: psycopg.Connection, reader: Reader, kind: EntityType, entity_id: int) -> bool:
+    """Whether an entity that is there may not be seen by the reader."""
     if not kind.has_access or reader.classes == frozenset(AccessClass):
         return False
     return bool(rows.hidden(connection, kind.name, [entity_id], reader.classes))

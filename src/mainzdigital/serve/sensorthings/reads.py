@@ -14,7 +14,7 @@ from mainzdigital.query.odata import QueryOptions, parse_options
 from mainzdigital.serve.app_services import Services
 from mainzdigital.serve.etags import etag
 from mainzdigital.serve.http import JSON_TYPE, Request, Response, require_accept
-from mainzdigital.serve.sensorthings.target import ENTITY, Target
+from mainzdigital.serve.sensorthings.target import Kind, Target
 
 _FORMATS = {CSV_TYPE: CSV, GEOJSON_TYPE: GEOJSON}
 
@@ -49,7 +49,7 @@ async def answer(
     if reader.subject != "anonymous":
         response.headers["Cache-Control"] = "private, no-cache"
     response.headers["ETag"] = etag(
-        body, weak=target.methods is not ENTITY or bool(options.given) or bool(request.query)
+        body, weak=target.kind is not Kind.ENTITY or bool(options.given) or bool(request.query)
     )
     return response
 
