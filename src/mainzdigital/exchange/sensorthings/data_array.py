@@ -164,6 +164,8 @@ class _Sorted:
 
     def add(self, group: Group, streams: Streams) -> None:
         first, self.count = self.count, self.count + len(group.rows)
+        if not group.rows:
+            return
         try:
             stream = streams.of(group.holder, group.stream)
         except InvalidInput as refusal:

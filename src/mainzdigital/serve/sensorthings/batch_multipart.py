@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Sequence
-from email.message import Message
+from email.message import EmailMessage, Message
 from email.parser import BytesHeaderParser, BytesParser
 from email.policy import HTTP, Policy
 from http import HTTPStatus
 from itertools import groupby
+from typing import Any
 
 from mainzdigital.kernel.errors import InvalidInput, TooLarge
 from mainzdigital.serve.http import Response, origin_header
@@ -16,7 +17,7 @@ LINES = 500_000  # of a batch; the parser goes through them one by one
 _HTTP = "application/http"
 
 
-class _Part(Message):
+class _Part(EmailMessage):
     """A part as it is. What stands inside is parsed where it is expected, so nobody nests parts a thousand deep."""
 
     def get_content_maintype(self) -> str:
@@ -54,16 +55,15 @@ def parse(body: bytes, content_type: str, limit: int) -> list[Item]:
 
 def _parts(body: bytes, content_type: str, where: str, limit: int) -> list[Message]:
     """The parts of a multipart body, not looked into."""
-    made: list[Message] = []
+    made: list[EmailMessage] = []
 
-    def factory(policy: Policy | None = None) -> Message:
+    def factory(policy: Policy[Any] | None = None) -> EmailMessage:
         # The first message is the whole; only it has parts.
-        message = (_Part if made else Message)(policy=HTTP if policy is None else policy)
-        made.append(message)
-        return message
+        made.append((_Part if made else EmailMessage)(policy=policy))
+        return made[-1]
 
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    whole: Message = BytesParser(_class=factory, policy=HTTP).parsebytes(head + body)  # type: ignore[arg-type]
+    whole: Message = BytesParser(policy=HTTP.clone(message_factory=factory)).parsebytes(head + body)
     if not whole.get_boundary():
         raise InvalidInput(
             "the multipart body has no boundary", where="Content-Type", remedy="write multipart/mixed;boundary=abc"
