@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
-from email.message import EmailMessage, Message
+from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
-from email.policy import HTTP, Policy
+from email.policy import Policy, compat32
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any
@@ -17,7 +17,7 @@ LINES = 500_000  # of a batch; the parser goes through them one by one
 _HTTP = "application/http"
 
 
-class _Part(EmailMessage):
+class _Part(Message):
     """A part as it is. What stands inside is parsed where it is expected, so nobody nests parts a thousand deep."""
 
     def get_content_maintype(self) -> str:
@@ -55,15 +55,15 @@ def parse(body: bytes, content_type: str, limit: int) -> list[Item]:
 
 def _parts(body: bytes, content_type: str, where: str, limit: int) -> list[Message]:
     """The parts of a multipart body, not looked into."""
-    made: list[EmailMessage] = []
+    made: list[Message] = []
 
-    def factory(policy: Policy[Any] | None = None) -> EmailMessage:
+    def factory(policy: "Policy[Any]") -> Message:
         # The first message is the whole; only it has parts.
-        made.append((_Part if made else EmailMessage)(policy=policy))
+        made.append((_Part if made else Message)(policy=policy))
         return made[-1]
 
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    whole: Message = BytesParser(policy=HTTP.clone(message_factory=factory)).parsebytes(head + body)
+    whole: Message = BytesParser(policy=compat32.clone(message_factory=factory)).parsebytes(head + body)
     if not whole.get_boundary():
         raise InvalidInput(
             "the multipart body has no boundary", where="Content-Type", remedy="write multipart/mixed;boundary=abc"
@@ -83,6 +83,11 @@ def _type(part: Message) -> tuple[str, str]:
     """The media type of a part, alone and with its parameters."""
     given = str(part.get("Content-Type", ""))
     return given.partition(";")[0].strip().lower(), given
+
+
+def _line(value: object) -> str:
+    """A header's value on one line."""
+    return " ".join(str(value).split())
 
 
 def _content(part: Message) -> bytes:
@@ -107,12 +112,12 @@ def _item(part: Message, where: str, group: str) -> Item:
             "the part does not begin with a request", where=where, remedy="begin it with 'GET Things(1) HTTP/1.1'"
         )
     head, body = _split(rest)
-    headers = BytesHeaderParser(policy=HTTP).parsebytes(head)
+    headers = BytesHeaderParser().parsebytes(head)
     return Item(
-        id=str(part.get("Content-ID", "")).strip(),
+        id=_line(part.get("Content-ID", "")),
         method=words[0].upper(),
         url=" ".join(words[1:]),
-        headers={name.lower(): str(value).strip() for name, value in headers.items()},
+        headers={name.lower(): _line(value) for name, value in headers.items()},
         body=body.strip(b"\r\n"),
         group=group,
     )
