@@ -28,6 +28,7 @@ HOLDERS = ("Datastream", "MultiDatastream")
 FEATURE = ("FeatureOfInterest/id", "FeatureOfInterest/@iot.id")
 _IGNORED = ("id", "@iot.id", "@iot.selfLink")  # given by the service; who sends back what was read may leave them in
 _SIMPLE = frozenset({"phenomenonTime", "result", "FeatureOfInterest/id"})
+_PARTS = frozenset({dict, list})
 _Times = list[Annotated[datetime, msgspec.Meta(tz=True)]]
 
 
@@ -191,12 +192,13 @@ class _Sorted:
 
     def _all_at_once(self, group: Group, stream: Stream, streams: Streams, first: int) -> bool:
         """The usual rows, column by column; False where one of them is unusual, and nothing was done."""
-        width = len(group.components)
-        if stream.feature_missing or any(type(row) is not list or len(row) != width for row in group.rows):
+        if stream.feature_missing or set(map(type, group.rows)) != {list}:
+            return False
+        if set(map(len, group.rows)) != {len(group.components)}:  # type: ignore[arg-type]
             return False
         columns: dict[str, Sequence[Any]] = dict(zip(group.components, zip(*group.rows, strict=True), strict=True))
-        results = columns.get("result", ())
-        if "phenomenonTime" not in columns or any(type(result) in {dict, list} for result in results):
+        results = columns["result"]
+        if "phenomenonTime" not in columns or not _PARTS.isdisjoint(map(type, results)):
             return False
         try:
             times = msgspec.convert(columns["phenomenonTime"], _Times)
