@@ -22,8 +22,10 @@ CALM = settings(
 TIMES = ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00+01:00", "2026-03-29T01:30:00.123Z"]
 
 _times = st.sampled_from([*TIMES, None]) | st.sampled_from(["x", "", "2026-01-01", 5, "2300-01-01T00:00:00Z", {}])
+# Their sums are exact in any order.
+_quarters = st.integers(-4_000_000, 4_000_000).map(lambda n: n / 4)
 _results = (
-    st.integers(-5, 5) | st.floats(-1e6, 1e6) | st.none() | st.text(max_size=4) | st.booleans()
+    st.integers(-5, 5) | _quarters | st.none() | st.text(max_size=4) | st.booleans()
     | st.sampled_from([1e301, 2**80, "\0", {"a": [1]}, [1, None], {}])
 )  # fmt: skip
 _features = st.sampled_from([None, 1, 99, "1", 1.0, True])

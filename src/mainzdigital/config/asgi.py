@@ -14,6 +14,7 @@ ROUTES = {
     "/sensorthings/": "sensorthings",
     "/series/": "series",
     "/events/": "events",
+    "/api/openapi.json": "openapi",
     "/health": "operations",
     "/ready": "operations",
     "/metrics": "operations",

@@ -12,7 +12,7 @@ from mainzdigital.ingest.resolve import columns
 from mainzdigital.ingest.rows import Prepared, Rejected, prepare
 from mainzdigital.kernel.errors import Conflict, InvalidInput, NotFound
 from mainzdigital.kernel.time import Interval, format_instant
-from mainzdigital.store import changes, ids, latest, observations, partitions, rollups, zone
+from mainzdigital.store import areas, changes, ids, latest, observations, partitions, rollups, zone
 from mainzdigital.store.observations import Row, from_micros, to_micros
 
 CHANGEABLE = frozenset(field.name for field in fields(NewObservation)) - {"key", "multi"}
@@ -131,6 +131,9 @@ def _follow(
             connection, datastream, before.get(datastream),
             gone=gone_of.get(datastream, ()), come=come_of.get(datastream, ()),
         )  # fmt: skip
+    named = {(row.datastream_id, row.foi_id) for row in come if row.foi_id is not None}
+    areas.note(connection, named)
+    areas.forget(connection, {(row.datastream_id, row.foi_id) for row in gone if row.foi_id is not None} - named)
     times = [row.phenomenon_time for row in rows]
     details: dict[str, object] = {**counts, "start": format_instant(min(times)), "end": format_instant(max(times))}
     changes.record(connection, kind="observations", entity="Datastream", ids=datastreams, details=details)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from mainzdigital.kernel.errors import InvalidInput, NotAcceptable, TooLarge, UnsupportedMediaType
+from mainzdigital.kernel.errors import InvalidInput, NotAcceptable, UnsupportedMediaType
 from mainzdigital.serve import compress
 
 Scope = MutableMapping[str, Any]
@@ -64,14 +64,14 @@ class Request:
     async def _sent(self, limit: int) -> bytes:
         declared = self.headers.get("content-length", "")
         if declared.isascii() and declared.isdigit() and int(declared[:19]) > limit:
-            raise _too_large(limit)
+            raise compress.too_large(limit)
         message = await self.receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
         chunk: bytes = message.get("body", b"")
         if not message.get("more_body"):
             if len(chunk) > limit:
-                raise _too_large(limit)
+                raise compress.too_large(limit)
             return chunk
         chunks, size = [chunk], len(chunk)
         while message.get("more_body"):
@@ -81,15 +81,9 @@ class Request:
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > limit:
-                raise _too_large(limit)
+                raise compress.too_large(limit)
             chunks.append(chunk)
         return b"".join(chunks)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(
-        f"the body is larger than {limit // 1024} KiB", where="body", remedy="send it in several smaller requests"
-    )
 
 
 @dataclass(slots=True)

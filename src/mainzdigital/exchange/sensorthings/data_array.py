@@ -42,12 +42,12 @@ class Group:
     rows: Sequence[object]
 
 
-def groups(body: bytes, limit: int) -> list[Group]:
+def groups(body: bytes, limit: int, depth: int = DEPTH_LIMIT) -> list[Group]:
     """The groups of a body; raises InvalidInput where it is no list of data arrays, TooLarge above `limit` rows."""
     # Looked at before it is decoded: a body of nothing but brackets becomes a hundred times as large in memory.
     if body.count(b"[") > 4 * limit + 1000:
         raise _too_many(limit)
-    value = _decoded(body)
+    value = _decoded(body, depth)
     if not isinstance(value, list):
         raise InvalidInput(
             "the body must be a list of data arrays", where="body",
@@ -65,15 +65,15 @@ def _too_many(limit: int) -> TooLarge:
     )
 
 
-def _decoded(body: bytes) -> object:
+def _decoded(body: bytes, depth: int) -> object:
     """The JSON of the body, by the fast decoder where the strict one would find nothing more."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return parse_json(body)  # says what is wrong, and where
+        return parse_json(body, depth=depth)  # says what is wrong, and where
     # Objects in the rows may name a key twice; the fast decoder would not mind.
     if isinstance(value, list) and body.count(b"{") != 2 * len(value):
-        _check_rows(body, value)
+        _check_rows(body, value, depth)
     return value
 
 
@@ -84,7 +84,7 @@ class _Rows(msgspec.Struct):
 _decode_rows = msgspec.json.Decoder(list[_Rows]).decode
 
 
-def _check_rows(body: bytes, value: list[Any]) -> None:
+def _check_rows(body: bytes, value: list[Any], depth: int) -> None:
     """Read rows with objects by the strict decoder; a row that it refuses is replaced by the refusal."""
     try:
         raw = _decode_rows(body)
@@ -94,7 +94,7 @@ def _check_rows(body: bytes, value: list[Any]) -> None:
         for place, row in enumerate(map(bytes, strict.rows)):
             if b"{" in row:
                 try:
-                    item["dataArray"][place] = parse_json(row)
+                    item["dataArray"][place] = parse_json(row, depth=depth)
                 except InvalidInput as refusal:
                     item["dataArray"][place] = refusal
 
@@ -152,7 +152,8 @@ def _components(given: object, where: str) -> tuple[str, ...]:
 class _Sorted:
     """The rows of all groups on their way: those to be written, and what is wrong with the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
         self.count = 0
         self.batch: list[NewObservation] = []
         self.places: list[int] = []  # of the batch's observations in the request
@@ -181,7 +182,7 @@ class _Sorted:
             return
         for place, row in enumerate(group.rows, first):
             try:
-                one = _one(group, row, stream, streams)
+                one = _one(group, row, stream, streams, self.depth)
             except InvalidInput as refusal:
                 self.refuse(place, refusal)
                 continue
@@ -218,7 +219,7 @@ class _Sorted:
         return True
 
 
-def _one(group: Group, row: object, stream: Stream, streams: Streams) -> NewObservation:
+def _one(group: Group, row: object, stream: Stream, streams: Streams, depth: int) -> NewObservation:
     if isinstance(row, InvalidInput):
         raise row
     if not isinstance(row, list) or len(row) != len(group.components):
@@ -228,8 +229,8 @@ def _one(group: Group, row: object, stream: Stream, streams: Streams) -> NewObse
         )  # fmt: skip
     values = dict(zip(group.components, row, strict=True))
     named = values.pop(FEATURE[0], None)
-    if nesting(row) > DEPTH_LIMIT:
-        raise InvalidInput(f"the row is nested more than {DEPTH_LIMIT} levels deep", where="dataArray")
+    if nesting(row, depth) > depth:
+        raise InvalidInput(f"the row is nested more than {depth} levels deep", where="dataArray")
     checked = check(OBSERVATION, {name: values[name] for name in values if name not in _IGNORED}, complete=True)
     feature = stream.require_feature() if named is None else streams.feature(named)
     one = new_observation(checked, stream.id, feature)
@@ -246,6 +247,7 @@ def create(
     body: bytes,
     root: str,
     limit: int,
+    depth: int = DEPTH_LIMIT,
     known: Known | None = None,
     key: str | None = None,
 ) -> bytes:
@@ -256,14 +258,14 @@ def create(
     data arrays, TooLarge above `limit` rows, Conflict where the key was used for another request.
     """
     require_scope(reader, "Observation")
-    given = groups(body, limit)
+    given = groups(body, limit, depth)
     if key is None:
         idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        return _answer(_store(connection, reader, given, known if idle else None), root)
+        return _answer(_store(connection, reader, given, depth, known if idle else None), root)
     with connection.transaction():
         before = idempotency.claim(connection, key)
         if before is None:
-            result = _store(connection, reader, given, None)
+            result = _store(connection, reader, given, depth, None)
             idempotency.settle(connection, key, msgspec.json.encode(result))
         else:
             result = msgspec.json.decode(before, type=WriteResult)
@@ -275,8 +277,10 @@ def create(
     return _answer(result, root)
 
 
-def _store(connection: psycopg.Connection, reader: Reader, given: Sequence[Group], known: Known | None) -> WriteResult:
-    rows = _Sorted()
+def _store(
+    connection: psycopg.Connection, reader: Reader, given: Sequence[Group], depth: int, known: Known | None
+) -> WriteResult:
+    rows = _Sorted(depth)
     streams = Streams(connection, reader, given, known)
     for group in given:
         rows.add(group, streams)

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import psycopg
 
-from mainzdigital.exchange.sensorthings import write
+from mainzdigital.exchange.sensorthings import STANDARD, write
 from mainzdigital.exchange.sensorthings.deep import require_scope
 from mainzdigital.exchange.sensorthings.path import ResourcePath
 from mainzdigital.exchange.sensorthings.read import Reading
@@ -71,7 +71,7 @@ def _chunk(
     reader: Reader, path: ResourcePath, options: QueryOptions, token: bytes | None, *, first: bool
 ) -> Plan[tuple[list[int], bytes | None]]:
     """Ids of the next entities, and where to go on; None where these are the last."""
-    reading = Reading(reader, "")
+    reading = Reading(reader, "", STANDARD)
     yield from reading.prepare(path.entity, options)
     selection = Selection(("id",), options.filter, (), CHUNK, 0, token)
     rows, keys = yield from reading.page(path.steps, selection, None)

@@ -70,7 +70,7 @@ def _resolved(connection: psycopg.Connection, call: Call, wanted: tuple[str, int
 
 def _reference(call: Call, body: bytes) -> tuple[str, int | None]:
     """What a body refers to: (path, id where it is known)."""
-    content = parse_object(body)
+    content = parse_object(body, depth=call.setting.limits.json_depth)
     given = [name for name in (*_NAMES, "@iot.id") if name in content]
     if len(given) == 2 and set(given) == {"@iot.selfLink", "@iot.id"}:
         given = ["@iot.id"]  # as it was read, both say the same

@@ -1,5 +1,6 @@
 """What a SensorThings path addresses, as far as HTTP has to know: which methods there are, and what is written to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -31,6 +32,8 @@ METHODS = {
     Kind.LINK: ("GET", "HEAD", "PUT", "DELETE"),
     Kind.BULK: ("POST",),
 }
+# Resources beside the entities: name → methods. serve/openapi/actions.py describes each.
+ACTIONS: Mapping[str, tuple[str, ...]] = dict.fromkeys((DATA_ARRAY, BATCH), METHODS[Kind.BULK])
 
 
 @dataclass(frozen=True, slots=True)

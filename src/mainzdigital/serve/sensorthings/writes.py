@@ -58,7 +58,9 @@ async def _alone(call: Call, services: Services, body: bytes) -> Response | None
         return None
     if "idempotency-key" in call.request.headers or not (target.owner is None or _is_datastream(target)):
         return None
-    made = await fast.post(services, call.reader, parse_object(body), target.owner_key)
+    made = await fast.post(
+        services, call.reader, parse_object(body, depth=call.setting.limits.json_depth), target.owner_key
+    )
     return None if made is None else _told(201, entity, made, call.root, location=True)
 
 
@@ -88,7 +90,7 @@ def _array(call: Call, body: bytes) -> Work:
     def work(connection: psycopg.Connection) -> Response:
         made = data_array.create(
             connection, reader=call.reader, body=body, root=call.root, limit=call.setting.limits.rows,
-            known=call.setting.known, key=key,
+            depth=call.setting.limits.json_depth, known=call.setting.known, key=key,
         )  # fmt: skip
         return Response(201, made, JSON_TYPE)
 
@@ -98,7 +100,7 @@ def _array(call: Call, body: bytes) -> Work:
 def _post(call: Call, body: bytes) -> Work:
     entity, target = call.target.entity, call.target
     assert entity is not None
-    key, content = idempotency_key(call), parse_object(body)
+    key, content = idempotency_key(call), parse_object(body, depth=call.setting.limits.json_depth)
 
     def work(connection: psycopg.Connection) -> Response:
         parent = None
@@ -115,7 +117,7 @@ def _post(call: Call, body: bytes) -> Work:
 
 
 def _delete_many(call: Call) -> Work:
-    options = parse_options(call.request.query, call.parsed.entity)
+    options = parse_options(call.request.query, call.parsed.entity, call.setting.limits.query)
     delete_many.require_filter(options)
 
     def work(connection: psycopg.Connection) -> Response:
@@ -133,9 +135,9 @@ def _change(call: Call, body: bytes) -> Work:
     operations: object = None
     content: Mapping[str, object] = {}
     if method == "PATCH" and require_type(request, JSON_TYPE, PATCH_TYPE) == PATCH_TYPE:
-        operations = parse_json(body)
+        operations = parse_json(body, depth=call.setting.limits.json_depth)
     elif method != "DELETE":
-        content = parse_object(body)
+        content = parse_object(body, depth=call.setting.limits.json_depth)
 
     def work(connection: psycopg.Connection) -> Response:
         one = resolve(connection, reader, call.path, call.target.key)
@@ -150,7 +152,9 @@ def _change(call: Call, body: bytes) -> Work:
                 write.delete(connection, reader=reader, entity=entity.name, id=one)
             elif operations is not None:
                 before = _properties(entity, current)
-                changed = write_patch.changes(before, write_patch.apply(before, operations))
+                changed = write_patch.changes(
+                    before, write_patch.apply(before, operations, depth=call.setting.limits.json_depth)
+                )
                 write.update(connection, reader=reader, entity=entity.name, id=one, body=changed, replace=False)
             else:
                 write.update(
