@@ -53,8 +53,8 @@ def _key(text: str | None, segment: str) -> int | None:
         return None
     if text.isascii() and text.isdecimal():
         key = int(text) if len(text) < 20 else 2**63
-    elif len(text) >= 2 and text[0] == text[-1] == "'":
-        key = 2**63
+    elif (len(text) >= 2 and text[0] == text[-1] == "'") or text == "null":
+        key = 2**63  # a key, but of none of our entities
     else:
         raise InvalidInput(
             f"'{text[:40]}' is no id", where=segment[:80], remedy="ids are whole numbers, like Things(1)"
