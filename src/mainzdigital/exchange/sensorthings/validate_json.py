@@ -77,7 +77,7 @@ def _float(text: str) -> float:
     return value
 
 
-def _integer(text: str) -> int:
+def _integer(text: str) -> float | int:
     if len(text) > 309:
         raise InvalidInput(
             f"the number {text[:20]}… is beyond double precision", where=text[:20], remedy="send it as text"
@@ -87,7 +87,7 @@ def _integer(text: str) -> int:
         raise InvalidInput(
             f"the number {text[:20]}… is beyond double precision", where=text[:20], remedy="send it as text"
         )
-    return value
+    return value if value or text[0] != "-" else -0.0
 
 
 def nesting(value: object, most: int = DEPTH_LIMIT) -> int:
