@@ -73,6 +73,7 @@ OPERATIONS = [
     ("Observations", "-result eq 2.5", "-result eq 3.5"),
     ("Things", "properties/owner/name eq 'Stadt'", "properties/owner/name eq 'Land'"),
     ("Things", "properties/tags/1 eq 'kerb'", "properties/tags/0 eq 'kerb'"),
+    ("Things", "properties/tags[1] eq 'kerb'", "properties/tags[0] eq 'kerb'"),
     ("Things", "properties/height gt 3", "properties/height gt 4"),
     ("Things", "properties/nothing eq null", "properties/height eq null"),
     ("Things", "Datastreams/Observations/result eq 7", "Datastreams/Observations/result eq 8"),

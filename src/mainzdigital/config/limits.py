@@ -13,6 +13,7 @@ from mainzdigital.query import expressions, lexer
 from mainzdigital.query.limits import QueryLimits
 from mainzdigital.serve import app_services
 from mainzdigital.serve.limits import FAILED, Limits, Rate
+from mainzdigital.serve.sensorthings import batch_multipart
 from mainzdigital.store import geometry, spatial
 
 
@@ -48,6 +49,11 @@ LIMITS: dict[str, Limit] = {
               "fewer for each entity, and …@iot.nextLink"),
         Limit("MAINZDIGITAL_GEOMETRIES", "stored geometries that one geospatial function may look at", 200_000, 10,
               10_000_000, _FOUR),
+        Limit("MAINZDIGITAL_ROWS_LIMIT", "observations in one data array (CreateObservations)", 100_000, 1, 1_000_000,
+              "413, nothing is written"),
+        Limit("MAINZDIGITAL_BATCH_LIMIT", "requests in one batch ($batch)", 1_000, 1, 100_000, "413, nothing is done"),
+        Limit("MAINZDIGITAL_ANSWER_LIMIT", "MiB that the answers to one batch may have together", 100, 1, 1024,
+              "413 for the requests after that"),
         Limit("MAINZDIGITAL_READ_SECONDS", "seconds that one statement of a read may take", 15, 1, 3600,
               "503 with Retry-After"),
         Limit("MAINZDIGITAL_WRITE_SECONDS", "seconds that one statement of a write may take", 60, 1, 3600,
@@ -67,6 +73,7 @@ def fixed() -> Iterator[tuple[str, int, str]]:
     yield "keys of $orderby", expressions.MAX_KEYS, _FOUR
     yield "steps of a path", path.MAX_STEPS, "400"
     yield "entities in one deep insert", deep.ENTITY_LIMIT, "413"
+    yield "lines of a multipart batch", batch_multipart.LINES, "413"
     yield "operations in one JSON Patch", write_patch.OPERATION_LIMIT, "400"
     yield "values in a patched entity", write_patch.WEIGHT_LIMIT, "413"
     yield "positions in one geometry", geometry.POSITION_LIMIT, "400"
@@ -108,6 +115,9 @@ def load(environ: Mapping[str, str]) -> Limits:
             filter_depth=given["FILTER_DEPTH"], filter_parts=given["FILTER_PARTS"], expand_depth=given["EXPAND_DEPTH"],
             expand_items=given["EXPAND_ITEMS"],
         ),
+        rows=given["ROWS_LIMIT"],
+        requests=given["BATCH_LIMIT"],
+        answer=given["ANSWER_LIMIT"] * 1024 * 1024,
         read_seconds=given["READ_SECONDS"],
         write_seconds=given["WRITE_SECONDS"],
         anonymous=Rate(given["RATE"], given["RATE"] * 5, LIMITS["RATE"].setting),

@@ -39,6 +39,7 @@ class Request:
     # What a handler needs to know of its mount: the part of the path before it.
     mount: str = ""
     body_limit: int = BODY_LIMIT
+    given: bytes | None = None  # the body of a request that stands in another one
 
     def cookie(self, name: str) -> str:
         """The first cookie of that name, or an empty text."""
@@ -54,6 +55,8 @@ class Request:
         Raises TooLarge above `limit` bytes (those of the request, if none), as sent and as decoded; Disconnected.
         """
         most = self.body_limit if limit is None else limit
+        if self.given is not None:
+            return self.given
         body = await self._sent(most)
         coding = self.headers.get("content-encoding")
         return body if coding is None else await compress.decode(body, coding, limit=most)

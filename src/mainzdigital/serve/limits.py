@@ -33,7 +33,8 @@ class Limits:
     """What one request may cost, as the operator sets it.
 
     `body` in bytes, decoded; `url` in bytes, as sent; `json_depth` levels of a body; what one read may show and one
-    query may say; seconds that a statement of a read or a write may take; the rates of readers without and with a key.
+    query may say; seconds that a statement of a read or a write may take; `rows` of a data array; `requests` in a
+    batch, `answer` bytes of its answers together; the rates of readers without and with a key.
     """
 
     body: int = 20 * 1024 * 1024
@@ -43,6 +44,9 @@ class Limits:
     query: QueryLimits = STANDARD
     read_seconds: int = 15
     write_seconds: int = 60
+    rows: int = 100_000
+    requests: int = 1_000
+    answer: int = 100 * 1024 * 1024
     anonymous: Rate = ANONYMOUS
     keyed: Rate = KEYED
 

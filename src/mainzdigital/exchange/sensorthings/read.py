@@ -71,7 +71,7 @@ def _bad_token() -> InvalidInput:
     return InvalidInput("the token is none of ours", where="$skiptoken", remedy="follow @iot.nextLink as it was given")
 
 
-class _Reading:
+class Reading:
     """One request being answered."""
 
     def __init__(self, reader: Reader, root: str, limits: ReadLimits) -> None:
@@ -348,7 +348,7 @@ def _plan(reader: Reader, path: ResourcePath, options: QueryOptions, root: str, 
     _check(path, options)
     if not path.steps:
         return Formatted(service_root(root))
-    reading = _Reading(reader, root, limits)
+    reading = Reading(reader, root, limits)
     if path.property_name:
         return (yield from reading.attribute(path))
     if path.count:

@@ -41,6 +41,7 @@ WRITING = tuple(
         "update-entity-put", "update-entity-jsonpatch", "delete-entity", "historical-location-auto-creation",
         "historical-location-manual-creation",
         )),
+        "batch-request", "batch-request/batch-request", "data-array", "data-array/data-array",
     )
 )  # fmt: skip
 
@@ -114,7 +115,7 @@ def update(
         return
     with connection.transaction():
         current = rows.lock(connection, kind, id)
-        if current is None or _is_hidden(connection, reader, kind, id):
+        if current is None or is_hidden(connection, reader, kind, id):
             raise not_found(kind, id)
         checked = check(kind, body, complete=replace, encoding=current.encoding)
         if checked.id is not None and checked.id != id:
@@ -146,7 +147,7 @@ def delete(connection: psycopg.Connection, *, reader: Reader, entity: str, id: i
         return
     with connection.transaction():
         datastreams = (
-            None if _is_hidden(connection, reader, kind, id) else entities_write_delete.hold(connection, kind, id)
+            None if is_hidden(connection, reader, kind, id) else entities_write_delete.hold(connection, kind, id)
         )
         if datastreams is None:
             raise not_found(kind, id)
@@ -157,7 +158,8 @@ def delete(connection: psycopg.Connection, *, reader: Reader, entity: str, id: i
         entities_write_delete.remove(connection, kind, id, datastreams=datastreams)
 
 
-def _is_hidden(connection: psycopg.Connection, reader: Reader, kind: EntityType, entity_id: int) -> bool:
+def is_hidden(connection: psycopg.Connection, reader: Reader, kind: EntityType, entity_id: int) -> bool:
+    """Whether an entity that is there may not be seen by the reader."""
     if not kind.has_access or reader.classes == frozenset(AccessClass):
         return False
     return bool(rows.hidden(connection, kind.name, [entity_id], reader.classes))

@@ -42,7 +42,8 @@ _BATCH: Schema = {
                 "properties": {
                     "id": {"type": "string"}, "atomicityGroup": {"type": "string"},
                     "method": {"enum": ["get", "post", "patch", "put", "delete"]}, "url": {"type": "string"},
-                    "headers": {"type": "object"}, "body": {},
+                    "headers": {"type": "object", "additionalProperties": {"type": "string"}}, "body": {},
+                    "dependsOn": {"type": "array", "items": {"type": "string"}}, "if": {"type": "string"},
                 },
             },
         }
@@ -67,11 +68,11 @@ def _posted(name: str, summary: str, schema: Schema, answer: Schema, status: str
 
 DESCRIBED: dict[tuple[str, str], dict[str, Any]] = {
     ("CreateObservations", "POST"): _posted(
-        "CreateObservations", "Create Observations of several datastreams from data arrays (18-088, 12.2)",
+        "CreateObservations", "Create Observations of several datastreams from data arrays (18-088, clause 13)",
         _ROWS, {"type": "array", "items": {"type": "string"}}, "201",
     ),
     ("$batch", "POST"): _posted(
-        "Batch", "Several requests in one (18-088, clause 11; OData JSON batch)",
+        "Batch", "Several requests in one (18-088, clause 12; OData JSON 4.01, 19); also as multipart/mixed",
         _BATCH, {"type": "object", "properties": {"responses": {"type": "array"}}}, "200",
     ),
 }  # fmt: skip

@@ -90,6 +90,12 @@ def parameters(limits: Limits) -> dict[str, Any]:
         "filter": _option(
             "$filter", "Which entities (OData 4.01; 18-088, 9.3.3.5)", _expression("name ne ''", "id gt 1 and id lt 9")
         ),
+        "meant": _option(
+            "$filter", "Which entities are deleted", _expression("name eq 'nobody'", "id lt 0"), required=True
+        ),
+        "reference": _option(
+            "$id", "The address of the entity to be let go", _expression("../../Locations(1)"), required=True
+        ),
         "orderby": _option("$orderby", "In which order, by up to 20 keys", _expression("id desc", "name asc")),
         "top": _option(
             "$top", f"How many in a page; without it {limits.read.page}, at most {limits.read.top}",

@@ -310,6 +310,16 @@ _SHARED: dict[str, Schema] = {
     },
     "ReferencePage": _page({"type": "object", "required": ["@iot.selfLink"],
                             "properties": {"@iot.selfLink": dict(_LINK)}, "additionalProperties": False}),
+    "ToEntity": {
+        "description": "An existing entity, by its id or its address",
+        "anyOf": [
+            {"type": "object", "required": ["@iot.id"], "properties": {"@iot.id": dict(_ID)},
+             "additionalProperties": False},
+            {"type": "object", "required": ["@odata.id"], "properties": {"@odata.id": {"type": "string"}},
+             "additionalProperties": False},
+        ],
+        "examples": [{"@iot.id": 1}, {"@odata.id": "Locations(1)"}],
+    },
     "Reference": {"type": "object", "required": ["@iot.selfLink"], "properties": {"@iot.selfLink": dict(_LINK)}},
     "PropertyValue": {"type": "object", "minProperties": 1, "maxProperties": 1},
     "Written": {

@@ -42,7 +42,7 @@ def templates() -> Iterator[str]:
         for name, navigation in entity.navigations.items():
             yield from (f"{one}/{name}", f"{one}/{name}/$ref")
             if navigation.many:
-                yield from (f"{one}/{name}/$count", f"{one}/{name}({{innerId}})")
+                yield from (f"{one}/{name}/$count", f"{one}/{name}({{innerId}})", f"{one}/{name}({{innerId}})/$ref")
             else:
                 yield from (f"{one}/{name}/{inner}" for inner in entity.target(navigation).navigations)
 
@@ -140,12 +140,31 @@ def _collection(template: str) -> bool:
     return parse_path(example(template).removesuffix("/$ref")).is_collection
 
 
+def _relate(path: ResourcePath, method: str) -> dict[str, Any]:
+    """`$ref`: relations made and dissolved (OData 4.0, 11.4.6)."""
+    changed = path.steps[-1 if path.is_collection or path.steps[-1].key else -2].entity
+    made: dict[str, Any] = {
+        "description": f"Takes a key of scope `{scope_for(changed.name)}`. What an entity cannot be without is "
+        "replaced, not dissolved (409).",
+        "responses": {"204": {"description": "Done"}, **refused(writes=True)},
+    }
+    if method == "DELETE":
+        made["parameters"] = [parameter("reference")] if path.is_collection else []
+    else:
+        made["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": ref("ToEntity")}}}
+    return made
+
+
 def _write(path: ResourcePath, method: str) -> dict[str, Any]:
+    if path.ref:
+        return _relate(path, method)
     entity = path.entity
     made: dict[str, Any] = {"description": f"Takes a key of scope `{scope_for(entity.name)}`."}
     told = {"description": "Done", "content": content((JSON_TYPE, ref("Written")))}
     if method == "DELETE":
-        made["parameters"] = [parameter("ifMatch"), parameter("ifNoneMatch")]
+        made["parameters"] = [parameter("meant")]
+        if not path.is_collection:
+            made["parameters"] = [parameter("ifMatch"), parameter("ifNoneMatch")]
         made["responses"] = {"200": {"description": "Deleted, with what cannot be without it"}, **refused(writes=True)}
         return made
     if method == "POST":

@@ -14,7 +14,7 @@ from mainzdigital.query.odata import QueryOptions, parse_options
 from mainzdigital.serve.app_services import Services
 from mainzdigital.serve.etags import etag
 from mainzdigital.serve.http import JSON_TYPE, Request, Response, require_accept
-from mainzdigital.serve.sensorthings.target import ENTITY, Target
+from mainzdigital.serve.sensorthings.target import Kind, Target
 
 # RFC 8631: the machine's and the human's description of this service.
 _DESCRIPTION = '</api/openapi.json>; rel="service-desc"; type="application/json", </api/>; rel="service-doc"'
@@ -50,7 +50,7 @@ async def answer(
     if reader.subject != "anonymous":
         response.headers["Cache-Control"] = "private, no-cache"
     response.headers["ETag"] = etag(
-        body, weak=target.methods is not ENTITY or bool(options.given) or bool(request.query)
+        body, weak=target.kind is not Kind.ENTITY or bool(options.given) or bool(request.query)
     )
     return response
 
