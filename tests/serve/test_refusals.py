@@ -83,7 +83,7 @@ REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "Datastreams(1)/Observations", {"json": {"result": 1, "phenomenonTime": "x"}}, 400, "phenomenonTime"),
     ("POST", "Datastreams(1)/Observations", {"json": {"phenomenonTime": None}}, 400, "result"),
     ("POST", "Datastreams(1)/Observations", {"json": {"result": 1, "validTime": "2026-01-01"}}, 400, "validTime"),
-    ("POST", "Datastreams(1)/Observations", {"headers": JSON, "content": b'{"result": 1e301}'}, 400, "result"),
+    ("POST", "Datastreams(1)/Observations", {"headers": JSON, "content": b'{"result": 1e309}'}, 400, "1e309"),
     ("PATCH", "Things(1)", {"json": {"Locations": [cities.location()]}}, 400, "Locations[0]"),
     ("PATCH", "Things(1)", {"json": {"@iot.id": 5}}, 400, "@iot.id"),
     ("PUT", "Things(1)", {"json": {"name": "x"}}, 400, "description"),
