@@ -172,7 +172,7 @@ def comparison(expected: DatabaseContent) -> str:
         summed = sql.SQL(_CHECKSUM).format(table=sql.Identifier(table.schema, table.name))
         parts.append(
             sql.SQL(_COMPARE).format(
-                checksum=summed, rows=sql.Literal(table.rows), sum=sql.SQL(str(int(table.checksum))),  # type: ignore[arg-type]
+                checksum=summed, rows=sql.Literal(table.rows), sum=sql.SQL(str(int(table.checksum))),
                 name=sql.Literal(table.full_name),
             )
         )  # fmt: skip
