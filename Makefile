@@ -1,5 +1,5 @@
 .DELETE_ON_ERROR:
-.PHONY: setup demo test check bench faults fuzz new-module messages screenshots clean
+.PHONY: setup demo test check bench faults fuzz new-module messages screenshots package lock sbom clean
 BIN = .venv/bin
 BUILT = src/mainzdigital/web/static/built/.stamp
 FRONTEND = $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
@@ -8,7 +8,7 @@ PO = $(shell find src -name '*.po' 2>/dev/null)
 # Everything a fresh machine needs; each step runs again only when what it depends on has changed.
 setup: .venv/installed $(BUILT) .venv/messages
 
-.venv/installed: pyproject.toml tools/setup.sh
+.venv/installed: pyproject.toml requirements/dev.txt tools/setup.sh
 	sh tools/setup.sh python
 
 $(BUILT): $(FRONTEND) tools/setup.sh
@@ -52,6 +52,17 @@ new-module: setup
 
 messages: .venv/installed
 	$(BIN)/python -m tools.messages update
+
+# dist/*.whl with the built front end and the compiled translations: runs without Node.
+package: setup
+	$(BIN)/python -m tools.package
+
+# Exact versions with hashes of all that is installed; `make lock UPGRADE=--upgrade` takes the newest allowed.
+lock: .venv/installed
+	$(BIN)/python -m tools.lock $(UPGRADE)
+
+sbom: setup
+	$(BIN)/python -m tools.sbom dist/sbom.cdx.json
 
 screenshots: setup
 	sh tools/setup.sh browser

