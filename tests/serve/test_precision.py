@@ -99,3 +99,23 @@ def test_any_number(manager: httpx.Client, results: list[float]) -> None:
     address = made.headers["Location"] + "/Datastreams?$expand=Observations($orderby=phenomenonTime)"
     page = manager.get(address).json()["value"][0]["Observations"]
     assert all(same(row["result"], result) for row, result in zip(page, results, strict=True))
+
+
+def test_in_bulk_too(manager: httpx.Client) -> None:
+    address = stream(manager)
+    rows = [[f"2026-01-01T00:{at:02}:00Z", result] for at, result in enumerate(RESULTS)]
+    body = [{
+        "Datastream": {"@iot.id": int(address.rpartition("(")[2][:-1])}, "components": ["phenomenonTime", "result"],
+        "dataArray@iot.count": len(rows), "dataArray": rows,
+    }]  # fmt: skip
+    headers = {"Content-Type": "application/json"}
+    made = manager.post("CreateObservations", content=json.dumps(body), headers=headers)
+    assert made.status_code == 201, made.text
+    page = manager.get(f"{address}/Observations", params={"$orderby": "phenomenonTime"}).json()["value"]
+    wrong = [
+        (result, row["result"]) for row, result in zip(page, RESULTS, strict=True) if not same(row["result"], result)
+    ]
+    assert wrong == []
+    question = {"$orderby": "phenomenonTime", "$resultFormat": "dataArray", "$select": "result"}
+    (found,) = manager.get(f"{address}/Observations", params=question).json()["value"]
+    assert [same(row[0], result) for row, result in zip(found["dataArray"], RESULTS, strict=True)] == [True] * len(rows)
