@@ -1,5 +1,5 @@
 .DELETE_ON_ERROR:
-.PHONY: setup demo test check bench faults new-module messages screenshots package lock sbom clean
+.PHONY: setup demo test check bench faults fuzz new-module messages screenshots package lock sbom clean
 BIN = .venv/bin
 BUILT = src/mainzdigital/web/static/built/.stamp
 FRONTEND = $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
@@ -41,6 +41,10 @@ bench: setup
 # kill -9, full and slow disks, jumping clocks, storms: ten rounds of what `make test` does once.
 faults: setup
 	FAULT_ROUNDS=10 $(BIN)/python -m pytest -n 0 -m fault tests/fault $(ARGS)
+
+# Ten times the requests that `make test` makes of grammars and of the OpenAPI document, others every time.
+fuzz: setup
+	FUZZ_ROUNDS=10 $(BIN)/python -m pytest -n 0 tests/fuzz $(ARGS)
 
 new-module: setup
 	@test -n "$(NAME)" || { echo "usage: make new-module NAME=roadworks"; exit 2; }

@@ -9,6 +9,7 @@ from bench.http import CONNECTIONS, Call
 from bench.measure import Budget
 
 ROOT = "/sensorthings/v1.1"
+_AREA = "geography'POLYGON ((8.26 49.98, 8.28 49.98, 8.28 50, 8.26 50, 8.26 49.98))'"
 _LATEST = "$expand=Observations($top=1;$orderby=phenomenonTime desc)"
 
 
@@ -55,6 +56,10 @@ def calls(datastream: int, observation: int, scale: float) -> list[Call]:
         Call(
             "latest of 10,000 datastreams", f"{ROOT}/Datastreams?$top=10000&$select=id&{_LATEST}",
             times(20), Budget("≤ 100 ms CPU", own_ms=100),
+        ),
+        Call(
+            "100 of 100,000 Locations by geo.intersects", f"{ROOT}/Locations?$filter=geo.intersects(location,{_AREA})",
+            times(500),
         ),
         Call(
             "series: a year of hourly values",

@@ -20,6 +20,7 @@ DATASTREAMS = 10_000
 FIRST = datetime(1996, 1, 1, tzinfo=UTC)
 LONG_FIRST = datetime(2021, 1, 1, tzinfo=UTC)  # the long ones tell of five years, the others of thirty
 END = datetime(2026, 1, 1, tzinfo=UTC)
+PLACES = 100_000  # locations without a thing: trees, say
 YEAR = timedelta(days=365)
 BATCH = 10_000
 
@@ -72,6 +73,7 @@ def make(connection: psycopg.Connection) -> list[int]:
         (point,),
     )
     connection.execute("INSERT INTO thing_location (thing_id, location_id) SELECT id, id FROM thing")
+    connection.execute(_TREES, {"count": PLACES})
     connection.execute(
         "INSERT INTO feature_of_interest (name, description, access, encoding_type, feature) "
         "VALUES ('Mainz', '', 'open', 'application/geo+json', %s::jsonb)",
@@ -96,6 +98,15 @@ def make(connection: psycopg.Connection) -> list[int]:
     return sorted(row[0] for row in rows)
 
 
+# Points in and around the city; WKB is a byte order, a type and two doubles.
+_TREES: LiteralString = """
+  INSERT INTO location (name, description, access, encoding_type, location, geometry, box)
+  SELECT 'Tree ' || n, '', 'open', 'application/geo+json',
+    jsonb_build_object('type', 'Point', 'coordinates', jsonb_build_array(x, y)),
+    decode('0000000001', 'hex') || float8send(x) || float8send(y), box(point(x, y), point(x, y))
+  FROM (SELECT n, 8.15 + (n * 7919 % 20011) / 100000.0::float8 AS x, 49.9 + (n * 104729 % 17011) / 100000.0::float8 AS y
+    FROM generate_series(1, %(count)s) n) AS places
+"""
 # A year of the datastreams [low, high], one row each %(step)s; ids name their month and count on from %(before)s.
 _FILL: LiteralString = """
   INSERT INTO observation (id, phenomenon_time, number, datastream_id)

@@ -1,6 +1,6 @@
 import { defineConfig } from "vite";
 
-// Three entries: `portal` on every page, `map` and `chart` only where a page asks for them.
+// Entries: `portal` on every page, the islands only where a page asks for them.
 export default defineConfig({
   base: "/static/built/",
   publicDir: false,
@@ -20,6 +20,7 @@ export default defineConfig({
         portal: "src/portal.ts",
         map: "src/islands/map.ts",
         chart: "src/islands/chart.ts",
+        api: "src/islands/api.ts",
       },
     },
   },

@@ -60,8 +60,10 @@ def names_and_sizes(files: list[Path]) -> Iterator[str]:
 def references() -> dict[Path, str]:
     """Generated files and what they must contain."""
     from mainzdigital.config import reference
+    from tools import conformance
 
-    return {ROOT / "docs" / "reference" / name: text for name, text in reference.documents().items()}
+    texts = {**reference.documents(), "conformance.md": conformance.document()}
+    return {ROOT / "docs" / "reference" / name: text for name, text in texts.items()}
 
 
 def main(arguments: list[str]) -> int:

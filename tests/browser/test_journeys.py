@@ -2,12 +2,19 @@
 
 import csv
 import io
+import json
 import re
+import subprocess
+import sys
+from datetime import UTC, datetime
 
 import httpx
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
+from mainzdigital.ingest.batch import Batch, NewObservation
+from mainzdigital.ingest.write import write
 from tests.browser.checks import axe_violations, overflow, walk
 from tests.browser.conftest import Opener, Portal
 
@@ -106,16 +113,44 @@ def test_j05_bicycle_counters_to_a_year_in_one_call(portal: Portal, visit: Opene
     assert answer.status_code == 200
     rows = list(csv.reader(io.StringIO(answer.text)))
     assert len(rows) >= 15 * 24
+    page.get_by_text("Python", exact=True).click()
+    lines = page.locator("#python").inner_text().replace("http://127.0.0.1:8000", portal.url)
+    told = subprocess.run(
+        [sys.executable, "-c", f"{lines}\nprint(len(rows))"], capture_output=True, text=True, check=True
+    )
+    assert int(told.stdout) == len(rows) - 1
+
+
+def test_j05_subscribes_to_new_values_and_opens_the_same_in_qgis(portal: Portal, visit: Opener) -> None:
+    page = visit(f"{portal.url}/messstellen/?art=bicyclecounter")
+    page.get_by_role("link", name="Fahrradzählstelle Kaiserstraße").click()
+    page.get_by_text("Adressen der Schnittstelle").click()
+    addresses = page.locator("#use ~ details").filter(has_text="Adressen der Schnittstelle")
+    events = addresses.locator("a[href*='/events/v1']").get_attribute("href") or ""
+    stream = int(events.rpartition("=")[2])
+    with (
+        httpx.stream("GET", events.replace("http://127.0.0.1:8000", portal.url), timeout=30) as answer,
+        psycopg.connect(portal.dsn, autocommit=True) as connection,
+    ):
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        arriving = answer.iter_lines()
+        next(arriving)  # subscribed
+        write(connection, Batch([NewObservation(stream, datetime.now(UTC), 4321.0)]))
+        event = next(line for line in arriving if line.startswith("data:") and "4321" in line)
+    assert json.loads(event[5:])["datastream"] == stream
+    root = addresses.locator("dd").filter(has_text="SensorThings-Layer").inner_text().split()[0]
+    root = root.replace("http://127.0.0.1:8000", portal.url)
+    # What QGIS asks for when a layer of Locations is added, and when the map moves.
+    area = "geography'POLYGON((8.1 49.9, 8.4 49.9, 8.4 50.1, 8.1 50.1, 8.1 49.9))'"
+    for query in ("$top=0&$count=true", f"$top=200&$count=false&$filter=geo.intersects(location, {area})"):
+        found = httpx.get(f"{root}/Locations?{query}", timeout=30)
+        assert found.status_code == 200
+    places = [item["location"]["coordinates"] for item in found.json()["value"]]
+    assert places
+    assert all(8.1 <= longitude <= 8.4 and 49.9 <= latitude <= 50.1 for longitude, latitude, *_ in places)
 
 
 def test_live_value_reaches_the_page(portal: Portal, visit: Opener) -> None:
-    from datetime import UTC, datetime
-
-    import psycopg
-
-    from mainzdigital.ingest.batch import Batch, NewObservation
-    from mainzdigital.ingest.write import write
-
     page = visit(portal.station("Parkhaus Am Brand"))
     place = page.locator("[data-datastream]").first
     stream = int(place.get_attribute("data-datastream") or 0)

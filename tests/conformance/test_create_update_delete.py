@@ -77,7 +77,7 @@ def test_create_entity(manager: httpx.Client, path: str, body: dict[str, Any]) -
 
 
 def test_create_entities_with_relations(manager: httpx.Client, station: dict[str, Any]) -> None:
-    """req/create-update-delete/create-entity, link-to-existing-entities"""
+    """req/create-update-delete/create-entity, req/create-update-delete/link-to-existing-entities"""
     ids = {name: got(manager, link)["@iot.id"] for name, link in station.items()}
     datastream = created(
         manager, "Datastreams",
@@ -132,7 +132,7 @@ def test_create_below_an_entity(manager: httpx.Client, station: dict[str, Any]) 
 
 
 def test_deep_insert(manager: httpx.Client) -> None:
-    """req/create-update-delete/deep-insert, deep-insert-status-code"""
+    """req/create-update-delete/deep-insert, req/create-update-delete/deep-insert-status-code"""
     body = cities.thing(
         Locations=[cities.location()],
         Datastreams=[cities.full_datastream(Observations=[{"phenomenonTime": "2026-01-01T00:00:00Z", "result": 1}])],

@@ -44,6 +44,7 @@ def test_properties(manager: httpx.Client, weather: str) -> None:
     assert len(found["unitOfMeasurements"]) == 3
     assert "unitOfMeasurement" not in found
     assert got(manager, f"{weather}/unitOfMeasurements/0/symbol") == {"symbol": "°C"}
+    assert manager.get(f"{weather}/multiObservationDataTypes[1]/$value").text == KINDS[1]
     assert got(manager, "MultiDatastreams?$filter=unitOfMeasurements/2/symbol eq '°C'&$count=true")["@iot.count"] == 1
 
 

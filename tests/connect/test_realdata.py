@@ -1,5 +1,7 @@
 """The real files, counted to the row."""
 
+import csv
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +11,10 @@ import pytest
 from mainzdigital.connect.files.load import Report, import_file, rehearse
 from mainzdigital.connect.files.mapping import find_mapping, shipped
 from mainzdigital.connect.files.recognise import walk
+from mainzdigital.connect.polled.uba import UbaFeed
+from mainzdigital.connect.polled.uba_plan import Plan
 from mainzdigital.store import progress
+from tests.connect.uba_server import Source, as_json, serving
 
 pytestmark = pytest.mark.realdata
 
@@ -129,3 +134,33 @@ def test_all_files_are_known_by_their_columns(realdata: Path) -> None:
     names = [mapping.name for _, mapping in found.files]
     assert {name: names.count(name) for name in set(names)} == {"radzaehlung": 60, "ladesaeulen": 3, "uba-luft": 1}
     assert found.skipped > 100
+
+
+def test_the_feed_gives_the_same_hours_as_the_file(
+    conn: psycopg.Connection, dsn: str, realdata: Path, tmp_path: Path
+) -> None:
+    """What the file says, told once more in the form of the API: nothing is new, nothing is another value."""
+    import_file(conn, realdata / AIR, find_mapping("uba-luft"), folder=tmp_path)
+    before = conn.execute(
+        "SELECT id, datastream_id, phenomenon_time, number, more FROM observation ORDER BY 1"
+    ).fetchall()
+    source = Source()
+    with (realdata / AIR).open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            for column, component in (("no2", "5"), ("pm10", "1"), ("o3", "3")):
+                if row[column] not in ("", "-"):
+                    values = source.values.setdefault((row["station_id"], component), {})
+                    assert isinstance(values, dict)
+                    values[row["datetime"]] = float(row[column])
+    names = {row[0]: row[1] for row in conn.execute(
+        "SELECT properties->>'stationId', properties->>'stationName' FROM thing").fetchall()}  # fmt: skip
+    table = {number: [number, "", name, "", "", "", None, None, None] for number, name in names.items()}
+    source.stations = lambda: as_json({"data": table})
+    with serving(source):
+        feed = UbaFeed(dsn, Plan(stations=tuple(names), address=source.address, pause=0.0))
+        feed.round(threading.Event())
+    assert (feed.told().failures, feed.told().written, feed.told().replaced) == (0, 0, 0)
+    after = conn.execute(
+        "SELECT id, datastream_id, phenomenon_time, number, more FROM observation ORDER BY 1"
+    ).fetchall()
+    assert after == before

@@ -9,7 +9,8 @@ from mainzdigital.kernel.access import ANONYMOUS, AccessClass, Reader, Scope, re
 from mainzdigital.kernel.expression import TRUE
 from mainzdigital.query.evaluate import matches
 from mainzdigital.store.model import ENTITY_TYPES
-from tests.query.city import City, cities
+from tests.query.city import City
+from tests.query.random_city import cities
 
 
 @pytest.mark.parametrize("name", sorted(ENTITY_TYPES))

@@ -1,16 +1,17 @@
 """Small random cities: as rows in the database, as mappings for the reference evaluator, with the hidden deleted."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-from hypothesis import strategies as st
+import shapely
 
 from mainzdigital.kernel.time import Interval, format_instant
+from mainzdigital.query.geometry import from_geojson
 from mainzdigital.store import partitions
+from mainzdigital.store.geometry import shape_of
 from mainzdigital.store.ids import month_index
 
 Row = dict[str, Any]
@@ -19,33 +20,16 @@ TIMES = [datetime(2024, 1, 31, 23, 30, tzinfo=UTC) + timedelta(minutes=15 * step
     datetime(2025, 6, 1, 0, 0, 0, 250_000, tzinfo=UTC)
 ]
 TEXTS = ["", "a", "b", "B", "ab", "ä", "Ä b", "O'x", "\U0001f600", " a\t"]
-_scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.sampled_from([0, 1, -2, 5, 2.5, -0.5, 1e-9, 3e8, 1e200, 10**22]),
-    st.sampled_from(TEXTS),
-)
-JSON_OBJECTS = st.one_of(
-    st.none(),
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "k": _scalars,
-            "n": _scalars,
-            "o": st.one_of(_scalars, st.fixed_dictionaries({}, optional={"k": _scalars})),
-            "l": st.lists(_scalars, max_size=2),
-        },
-    ),
-)
-RESULTS = st.one_of(
-    st.sampled_from([0.0, 1.0, 2.5, -3.0, 7.0]),
-    st.sampled_from([0.0, 1.0, 2.5, -3.0, 7.0]),
-    st.none(),
-    st.booleans(),
-    st.sampled_from(TEXTS),
-    st.fixed_dictionaries({"k": _scalars}),
-)
 POINT = {"type": "Point", "coordinates": [8.27, 50.0]}
+SQUARE = {"type": "Polygon", "coordinates": [[[8, 50], [9, 50], [9, 51], [8, 51], [8, 50]]]}
+SHAPES: list[Any] = [
+    POINT,
+    {"type": "Point", "coordinates": [8, 50]},
+    SQUARE,
+    {"type": "LineString", "coordinates": [[8, 50], [9, 51], [10, 51]]},
+    {"type": "Feature", "properties": {}, "geometry": {"type": "MultiPoint", "coordinates": [[8.5, 50.5], [11, 50]]}},
+    {"type": "GeometryCollection", "geometries": [POINT, SQUARE]},
+]
 
 
 @dataclass
@@ -170,6 +154,11 @@ class City:
                 feature["Observations"].append(node)
         for node in datastreams.values():
             node.update(extents(node["Observations"]))
+            if node["observedArea"] is None:
+                own = [row["FeatureOfInterest"] for row in node["Observations"]]
+                if own:
+                    own.append(node["defaultFeature"])
+                node["observedArea"] = envelope([one["feature"] for one in own if one is not None])
         history = {}
         for row in self.history:
             node = history[row["id"]] = {"id": row["id"], "time": row["time"], "Thing": things[row["thing"]]}
@@ -224,7 +213,11 @@ class City:
                 ),
             ):
                 columns = {name: name for name in ("id", "name", "description", "properties", "access")} | more
-                _insert(cursor, table, [{key: row[name] for key, name in columns.items()} for row in rows])
+                written = [{key: row[name] for key, name in columns.items()} for row in rows]
+                for row in written:
+                    if "location" in row or "feature" in row:
+                        row.update(shape_columns(row.get("location", row.get("feature"))))
+                _insert(cursor, table, written)
             cursor.execute("UPDATE datastream SET multi = true WHERE data_types IS NOT NULL")
             _insert(
                 cursor,
@@ -249,7 +242,28 @@ class City:
             multis = {row["id"] for row in self.datastreams if row["multi"] is not None}
             rows = [observation_row(row, multi=row["datastream"] in multis) for row in self.observations]
             _insert(cursor, "observation", rows)
+            named = {(row["datastream_id"], row["foi_id"]) for row in rows if row["foi_id"] is not None}
+            _insert(cursor, "datastream_feature", [{"datastream_id": a, "foi_id": b} for a, b in sorted(named)])
             _insert(cursor, "datastream_latest", latest_rows(self.observations, rows))
+
+
+def envelope(features: list[Any]) -> Row | None:
+    """The box around GeoJSON: a polygon, or what is left of it without width or height."""
+    shapes = [one for one in map(from_geojson, features) if one is not None]
+    if not shapes:
+        return None
+    w, s, e, n = (float(one) for one in shapely.total_bounds(shapes))
+    if w == e and s == n:
+        return {"type": "Point", "coordinates": [w, s]}
+    if w == e or s == n:
+        return {"type": "LineString", "coordinates": [[w, s], [e, n]]}
+    return {"type": "Polygon", "coordinates": [[[w, s], [e, s], [e, n], [w, n], [w, s]]]}
+
+
+def shape_columns(content: Any) -> Row:
+    """What the writer keeps beside the JSON."""
+    shape = shape_of(content, encoding="application/geo+json" if isinstance(content, dict) else "text/plain", where="")
+    return {"geometry": shape.wkb, "box": shape.box}
 
 
 def ends(value: datetime | Interval) -> tuple[datetime, datetime]:
@@ -351,82 +365,3 @@ def make_partitions(conn: psycopg.Connection) -> None:
     year = month_index(datetime(2025, 1, 1, tzinfo=UTC))
     partitions.forget(conn)
     partitions.ensure(conn, {year - 12, year - 11, *range(year, year + 12)})
-
-
-Draw = Callable[[st.SearchStrategy[Any]], Any]
-
-
-@st.composite
-def cities(draw: Draw, *, classes: tuple[str, ...] = CLASSES) -> City:
-    """A city with up to three of each, in all access classes."""
-    city = City()
-
-    def rows(least: int, most: int, **more: st.SearchStrategy[Any]) -> list[Row]:
-        return [
-            {
-                "id": number + 1,
-                "name": draw(st.sampled_from(TEXTS)),
-                "description": draw(st.sampled_from(TEXTS)),
-                "properties": draw(JSON_OBJECTS),
-                "access": draw(st.sampled_from(classes)),
-                **{key: draw(strategy) for key, strategy in more.items()},
-            }
-            for number in range(draw(st.integers(least, most)))
-        ]
-
-    def key_of(some: list[Row]) -> int:
-        return int(draw(st.sampled_from(some))["id"])
-
-    times = st.sampled_from(TIMES)
-    city.things = rows(1, 3)
-    city.locations = rows(0, 3, encodingType=st.just("application/geo+json"), location=st.just(POINT))
-    city.sensors = rows(1, 2, encodingType=st.sampled_from(TEXTS), metadata=st.sampled_from(["x", {"k": 1}]))
-    city.observed = rows(1, 2, definition=st.sampled_from(TEXTS))
-    city.features = rows(0, 2, encodingType=st.just("application/geo+json"), feature=st.just(POINT))
-    city.datastreams = rows(
-        0,
-        4,
-        observationType=st.sampled_from(TEXTS),
-        unitOfMeasurement=st.sampled_from([{"symbol": "a"}, {"symbol": "b", "name": None}]),
-        observedArea=st.sampled_from([None, POINT]),
-    )
-    for row in city.datastreams:
-        row |= {"thing": key_of(city.things), "sensor": key_of(city.sensors), "observed": key_of(city.observed)}
-        row["foi"] = draw(st.sampled_from([None, *(item["id"] for item in city.features)]))
-        row["multi"] = row["types"] = None
-        if draw(st.integers(0, 3)) == 0:
-            row["multi"] = draw(st.permutations([item["id"] for item in city.observed]))
-            row["types"] = [draw(st.sampled_from(TEXTS)) for _ in row["multi"]]
-            row["unitOfMeasurement"] = [row["unitOfMeasurement"]] * len(row["multi"])
-            row["observed"] = row["multi"][0]
-    taken: dict[tuple[int, datetime], int] = {}
-    for number in range(draw(st.integers(0, 8)) if city.datastreams else 0):
-        start = draw(times)
-        datastream = key_of(city.datastreams)
-        length = draw(st.sampled_from([None, None, 0, 15, 60]))
-        seq = taken.get((datastream, start), 0)
-        taken[datastream, start] = seq + 1
-        city.observations.append(
-            {
-                "id": month_id(start, number + 1),
-                "phenomenonTime": start if length is None else Interval(start, start + timedelta(minutes=length)),
-                "result": draw(RESULTS),
-                "resultTime": draw(st.one_of(st.none(), times)),
-                "validTime": draw(st.sampled_from([None, None, Interval(TIMES[0], TIMES[1])])),
-                "resultQuality": draw(JSON_OBJECTS),
-                "parameters": draw(JSON_OBJECTS),
-                "datastream": datastream,
-                "foi": draw(st.sampled_from([None, None, *(item["id"] for item in city.features)])),
-                "seq": seq,
-            }
-        )
-    city.history = [
-        {"id": number + 1, "time": draw(times), "thing": key_of(city.things)}
-        for number in range(draw(st.integers(0, 3)))
-    ]
-    for left, right, pairs in (
-        (city.things, city.locations, city.thing_locations),
-        (city.history, city.locations, city.history_locations),
-    ):
-        pairs += [(a["id"], b["id"]) for a in left for b in right if draw(st.booleans())]
-    return city

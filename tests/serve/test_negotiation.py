@@ -111,8 +111,10 @@ def _post(client: httpx.Client, body: bytes, coding: str) -> httpx.Response:
 
 def test_a_body_may_come_as_gzip(manager: httpx.Client) -> None:
     body = json.dumps(cities.thing()).encode()
-    assert _post(manager, gzip.compress(body), "gzip").status_code == 201
-    assert _post(manager, gzip.compress(body[:9]) + gzip.compress(body[9:]), "GZIP, identity").status_code == 201
+    assert _post(manager, gzip.compress(body, mtime=0), "gzip").status_code == 201
+    assert (
+        _post(manager, gzip.compress(body[:9], mtime=0) + gzip.compress(body[9:]), "GZIP, identity").status_code == 201
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,9 +123,9 @@ def test_a_body_may_come_as_gzip(manager: httpx.Client) -> None:
         (b"{}", "br", 415, "Content-Encoding"),
         (b"{}", "gzip, gzip", 415, "Content-Encoding"),
         (b"{}", "gzip", 400, "body"),
-        (gzip.compress(b"{}")[:-4], "gzip", 400, "body"),
-        (gzip.compress(bytes(21 * 1024 * 1024)), "gzip", 413, "body"),
-        (gzip.compress(b" " * 15_000_000) * 2, "gzip", 413, "body"),
+        (gzip.compress(b"{}", mtime=0)[:-4], "gzip", 400, "body"),
+        (gzip.compress(bytes(21 * 1024 * 1024), mtime=0), "gzip", 413, "body"),
+        (gzip.compress(b" " * 15_000_000, mtime=0) * 2, "gzip", 413, "body"),
     ],
 )
 def test_other_bodies_are_refused(manager: httpx.Client, body: bytes, coding: str, status: int, where: str) -> None:

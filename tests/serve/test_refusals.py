@@ -33,11 +33,23 @@ REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "Things?$top=1", {"json": cities.thing()}, 400, "query"),
     # The method
     ("POST", "", {"json": {}}, 405, "method"),
-    ("DELETE", "Things", {}, 405, "method"),
     ("PUT", "Things", {"json": {}}, 405, "method"),
+    ("GET", "CreateObservations", {}, 405, "method"),
+    ("GET", "$batch", {}, 405, "method"),
+    ("POST", "Things/$ref", {"json": {}}, 405, "method"),
+    ("PUT", "Things(1)/Locations/$ref", {"json": {}}, 405, "method"),
+    ("POST", "Things(1)/Locations(1)/$ref", {"json": {}}, 405, "method"),
+    ("POST", "Datastreams(1)/Thing/$ref", {"json": {}}, 405, "method"),
+    ("PATCH", "Things(1)/$ref", {"json": {}}, 405, "method"),
     ("POST", "Things(1)", {"json": {}}, 405, "method"),
     ("PATCH", "Things(1)/name", {"json": {}}, 405, "method"),
-    ("DELETE", "Things(1)/Datastreams", {}, 405, "method"),
+    # A deletion of many
+    ("DELETE", "Things", {}, 400, "$filter"),
+    ("DELETE", "Things(1)/Datastreams", {}, 400, "$filter"),
+    ("DELETE", "Things?$top=1", {}, 400, "$top"),
+    ("DELETE", "Things?$filter=id eq 1&$top=1", {}, 400, "$top"),
+    ("DELETE", "Things?$filter=nme eq 1", {}, 400, "$filter, character 1"),
+    ("DELETE", "Things(99)/Datastreams?$filter=id gt 0", {}, 404, "Things(99)/Datastreams"),
     ("TRACE", "Things", {}, 405, "method"),
     ("BREW", "Things", {}, 405, "method"),
     # The headers
@@ -102,17 +114,24 @@ def test_refusals_say_what_is_wrong_and_change_nothing(station: None, manager: h
 
 
 def test_a_refused_method_names_those_there_are(manager: httpx.Client) -> None:
-    assert manager.delete("Things").headers["Allow"] == "GET, HEAD, POST"
+    assert manager.put("Things").headers["Allow"] == "GET, HEAD, POST, DELETE"
 
 
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
         ("", "GET, HEAD, OPTIONS"),
-        ("Things", "GET, HEAD, POST, OPTIONS"),
+        ("Things", "GET, HEAD, POST, DELETE, OPTIONS"),
         ("Things(99)", "GET, HEAD, PATCH, PUT, DELETE, OPTIONS"),
         ("Things(99)/name", "GET, HEAD, OPTIONS"),
         ("Things/$ref", "GET, HEAD, OPTIONS"),
+        ("Things/$count", "GET, HEAD, OPTIONS"),
+        ("Things(1)/$ref", "GET, HEAD, OPTIONS"),
+        ("Things(1)/Locations/$ref", "GET, HEAD, POST, DELETE, OPTIONS"),
+        ("Things(1)/Locations(1)/$ref", "GET, HEAD, DELETE, OPTIONS"),
+        ("Datastreams(1)/Thing/$ref", "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("CreateObservations", "POST, OPTIONS"),
+        ("$batch", "POST, OPTIONS"),
     ],
 )
 def test_options(anonymous: httpx.Client, path: str, allowed: str) -> None:

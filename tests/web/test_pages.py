@@ -10,7 +10,8 @@ from django.test import Client
 
 from tests.web.city import HIDDEN, STATIONS
 
-PAGES = ["/", "/karte/", "/messstellen/", "/messstellen/?ansicht=karten", "/messstellen/?ansicht=karte", "/gestaltung/"]
+PAGES = ["/", "/karte/", "/messstellen/", "/messstellen/?ansicht=karten", "/messstellen/?ansicht=karte", "/gestaltung/",
+         "/api/"]  # fmt: skip
 
 
 def text(response: object) -> str:

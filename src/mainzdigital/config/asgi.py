@@ -7,6 +7,7 @@ from mainzdigital.config import migrations
 from mainzdigital.config.settings import Settings, settings
 from mainzdigital.serve.app import create_app
 from mainzdigital.serve.app_services import Services
+from mainzdigital.serve.feed_metrics import FeedMetrics
 from mainzdigital.serve.operations import DatabaseReady, Measured, Metrics, Operations, WebReady, watch
 from mainzdigital.serve.relay import Relay
 
@@ -14,6 +15,7 @@ ROUTES = {
     "/sensorthings/": "sensorthings",
     "/series/": "series",
     "/events/": "events",
+    "/api/openapi.json": "openapi",
     "/health": "operations",
     "/ready": "operations",
     "/metrics": "operations",
@@ -23,6 +25,7 @@ ROUTES = {
 def compose(chosen: Settings) -> Measured:
     """The ASGI application of one process."""
     metrics = Metrics()
+    metrics.registry.register(FeedMetrics(chosen.home / "run" / "feeds.json"))
     relay = Relay(socket=chosen.web_socket, origin=chosen.origin, proxies=chosen.trusted_proxies)
     operations = Operations(
         metrics,

@@ -204,11 +204,18 @@ def feeds(settings: Settings) -> Iterator[Finding]:
         return
     old = time.time() - told["at"] > 60
     for feed in told["feeds"]:
+        success = feed.get("success")
+        last = (
+            f"last success {datetime.fromtimestamp(success, UTC):%Y-%m-%d %H:%M} UTC" if success else "no success yet"
+        )
         if feed["state"] == "failing":
-            yield Finding("error", f"feed {feed['name']}", f"failed {feed['failures']} times: {feed['error']}",
-                          "look at the source and its settings")  # fmt: skip
+            text = f"failed {feed['failures']} times: {feed['error']}" + (f"; {last}" if "success" in feed else "")
+            yield Finding("error", f"feed {feed['name']}", text, "look at the source and its settings")
+        elif success and time.time() - success > 3 * feed["every"] + 300:
+            yield Finding("warning", f"feed {feed['name']}", last, "is `mainzdigital ingest` running?")
         elif not old:
-            yield Finding("ok", f"feed {feed['name']}", feed["state"])
+            text = feed["state"] + (f", {last}" if "success" in feed else "")
+            yield Finding("ok", f"feed {feed['name']}", text)
 
 
 def modules(settings: Settings) -> Iterator[Finding]:

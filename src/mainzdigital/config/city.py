@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from mainzdigital.connect.polled.uba_plan import ADDRESS, COMPONENTS, require_address
 from mainzdigital.kernel.errors import InvalidInput
 
 # What each field of city.toml means; docs/reference/city.md is made of it, and a test misses none.
@@ -34,6 +35,11 @@ FIELDS: dict[str, str] = {
     "contact.accessibility_enforcement": "the enforcement body of the accessibility statement",
     "contact.accessibility_enforcement_address": "its postal address",
     "contact.accessibility_enforcement_email": "its e-mail address",
+    "feeds.uba_air.stations": "numbers of stations of the Umweltbundesamt to read air quality of; none: it is off",
+    "feeds.uba_air.components": "what is read, of `no2`, `pm10` and `o3`; default all",
+    "feeds.uba_air.address": "address of the air data API, version 4",
+    "feeds.uba_air.minutes": "minutes between two rounds, 15 to 1440; default 60",
+    "feeds.uba_air.days": "days that one round a day reads back, for revised values, 1 to 92; default 31",
     "modules": "settings of city modules, `[modules.<slug>]`, as each module's README lists them",
 }
 
@@ -71,6 +77,35 @@ class Colours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accent_dark: str = "#ff8a92"
 
 
+class UbaAir(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Air quality of the Umweltbundesamt. Off where no station is named."""
+
+    stations: tuple[str, ...] = ()
+    components: tuple[str, ...] = tuple(COMPONENTS)
+    address: str = ADDRESS
+    minutes: int = 60
+    days: int = 31
+
+    def __post_init__(self) -> None:
+        if wrong := [one for one in self.stations if not (one.isascii() and one.isdigit() and len(one) < 10)]:
+            raise ValueError(f"the station '{wrong[0][:40]}' is no number, such as \"1444\"")
+        if len(set(self.stations)) != len(self.stations):
+            raise ValueError("a station stands twice")
+        if not self.components or not set(self.components) <= set(COMPONENTS):
+            raise ValueError(f"`components` are of {', '.join(COMPONENTS)}")
+        if not 15 <= self.minutes <= 1440:
+            raise ValueError("`minutes` is 15 to 1440")
+        if not 1 <= self.days <= 92:
+            raise ValueError("`days` is 1 to 92")
+        require_address(self.address)
+
+
+class Feeds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sources that are asked again and again; all off unless switched on."""
+
+    uba_air: UbaAir = UbaAir()
+
+
 class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`bounds` is west, south, east, north in degrees (EPSG:4326)."""
 
@@ -85,6 +120,7 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     colours: Colours = Colours()
     map: Map = Map()
     districts: tuple[District, ...] = ()
+    feeds: Feeds = Feeds()
     modules: Mapping[str, Mapping[str, str | int | float | bool]] = {}
 
     def __post_init__(self) -> None:

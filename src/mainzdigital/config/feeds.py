@@ -10,21 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import psycopg
 
 from mainzdigital.config.settings import Settings
+from mainzdigital.connect.polled.told import Told
 from mainzdigital.store.connect import connect
 from mainzdigital.store.lease import release_all, take
 
 _logger = logging.getLogger(__name__)
 
 # "package.module:function"; the function takes Settings and returns an iterable of feeds.
-FACTORIES: tuple[str, ...] = ("mainzdigital.config.demo.feed:feeds",)
+FACTORIES: tuple[str, ...] = ("mainzdigital.config.demo.feed:feeds", "mainzdigital.config.polled:feeds")
 
 _LOOK = 2.0  # seconds between looks at leases and threads
 _LONGEST_DELAY = 300.0
@@ -38,6 +39,13 @@ class Feed(Protocol):
     def name(self) -> str: ...
 
     def run(self, stop: threading.Event) -> None: ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A feed that tells how its rounds go."""
+
+    def told(self) -> Told: ...
 
 
 def registered(settings: Settings, factories: Iterable[str] = ()) -> tuple[Feed, ...]:
@@ -72,6 +80,7 @@ class Host:
         self._hosted = [_Hosted(feed) for feed in feeds]
         self._dsn = dsn
         self._status_file = status_file
+        self._before = _successes(status_file)
 
     def run(self, stop: threading.Event) -> None:
         """Host until `stop` is set; feeds have 3 s to end."""
@@ -138,15 +147,37 @@ class Host:
 
     def _tell(self) -> None:
         """For `mainzdigital check`: what runs here and what fails."""
-        states = [
-            {"name": each.feed.name, "state": each.state if each.leased else "waiting", "failures": each.failures,
-             "error": each.error}
-            for each in self._hosted
-        ]  # fmt: skip
+        states = [self._state(each) for each in self._hosted]
         with suppress(OSError):
             temporary = self._status_file.with_suffix(".new")
             temporary.write_text(json.dumps({"at": time.time(), "feeds": states}, ensure_ascii=False), "utf-8")
             temporary.replace(self._status_file)
+
+    def _state(self, hosted: _Hosted) -> dict[str, object]:
+        name = hosted.feed.name
+        state: dict[str, object] = {
+            "name": name, "state": hosted.state if hosted.leased else "waiting", "failures": hosted.failures,
+            "error": hosted.error,
+        }  # fmt: skip
+        if not isinstance(hosted.feed, Telling):
+            return state
+        told = asdict(hosted.feed.told())
+        if told["success"] is None:
+            told["success"] = self._before.get(name)
+        if hosted.failures:
+            del told["failures"], told["error"]
+        elif told["failures"] and state["state"] == "running":
+            state["state"] = "failing"
+        return state | told
+
+
+def _successes(file: Path) -> dict[str, float]:
+    """When the feeds last succeeded, as told before we were started."""
+    try:
+        feeds = json.loads(file.read_text("utf-8"))["feeds"]
+        return {feed["name"]: feed["success"] for feed in feeds if feed.get("success") is not None}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _lock_number(name: str) -> int:

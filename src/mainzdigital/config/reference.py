@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 import msgspec
 
-from mainzdigital.config import accounts, settings
+from mainzdigital.config import accounts, limits, settings
 from mainzdigital.config.city import FIELDS, City
 from mainzdigital.config.exits import MEANING
 
@@ -16,7 +16,10 @@ _MADE = "<!-- Made from the code by `python -m tools.documents update`. -->\n"
 
 def documents() -> dict[str, str]:
     """File name below docs/reference → text."""
-    return {"settings.md": settings_document(), "city.md": city_document(), "commands.md": commands_document()}
+    return {
+        "settings.md": settings_document(), "city.md": city_document(), "commands.md": commands_document(),
+        "limits.md": limits_document(),
+    }  # fmt: skip
 
 
 def environment() -> dict[str, str]:
@@ -34,6 +37,31 @@ def settings_document() -> str:
         "| variable | meaning |",
         "|---|---|",
         *(f"| `{name}` | {_cell(meaning)} |" for name, meaning in environment().items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def limits_document() -> str:
+    lines = [
+        "# Limits",
+        "",
+        _MADE,
+        "Nobody's request may cost so much that others notice. A refusal names the limit and its setting.",
+        "",
+        "| setting | of what | default | range | beyond it |",
+        "|---|---|---|---|---|",
+        *(
+            f"| `{item.setting}` | {_cell(item.meaning)} | {item.default} | {item.least} to {item.most} "
+            f"| {_cell(item.beyond)} |"
+            for item in limits.LIMITS.values()
+        ),
+        "",
+        "These stand fixed:",
+        "",
+        "| of what | limit | beyond it |",
+        "|---|---|---|",
+        *(f"| {_cell(what)} | {most} | {_cell(beyond)} |" for what, most, beyond in limits.fixed()),
         "",
     ]
     return "\n".join(lines)

@@ -10,9 +10,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mainzdigital.config import limits
 from mainzdigital.config.city import City, load_city
 from mainzdigital.kernel.errors import InvalidInput
-from mainzdigital.serve.limits import Limits, Rate
+from mainzdigital.serve.limits import Limits
 from mainzdigital.serve.proxies import Proxies
 
 ENVIRONMENT: dict[str, str] = {
@@ -26,13 +27,7 @@ ENVIRONMENT: dict[str, str] = {
     "MAINZDIGITAL_TRUSTED_PROXIES": "addresses or networks of reverse proxies whose X-Forwarded-For and -Proto count",
     "MAINZDIGITAL_OPEN_WRITE": "1: anyone may write without a key; set by `run --open-write`, loopback only",
     "MAINZDIGITAL_WEB_WORKERS": "processes that make pages, about 60 MB each; default 2",
-    "MAINZDIGITAL_BODY_LIMIT": "MiB that the body of one request may have, decoded; default 20",
-    "MAINZDIGITAL_PAGE": "entities in a page where $top is not given; default 100",
-    "MAINZDIGITAL_TOP_LIMIT": "most entities in a page, whatever $top says; default 10000",
-    "MAINZDIGITAL_READ_SECONDS": "seconds that one statement of a read may take; default 15",
-    "MAINZDIGITAL_WRITE_SECONDS": "seconds that one statement of a write may take; default 60",
-    "MAINZDIGITAL_RATE": "requests a second from one address without a key, five times as many at once; default 300",
-    "MAINZDIGITAL_KEY_RATE": "requests a second with one key, twice as many at once; default 20000",
+    **limits.ENVIRONMENT,
     "MAINZDIGITAL_DEBUG": "1: development only",
 }
 
@@ -108,28 +103,6 @@ def _secret_key(environ: Mapping[str, str], home: Path) -> str:
     return key
 
 
-def _number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
-    text = environ.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
-        raise InvalidInput(f"{name} is '{text[:40]}'", where=name, remedy=f"use a number from {least} to {most}")
-    return int(text)
-
-
-def _limits(environ: Mapping[str, str]) -> Limits:
-    top = _number(environ, "MAINZDIGITAL_TOP_LIMIT", default=10_000, least=1, most=10_000)
-    rate = _number(environ, "MAINZDIGITAL_RATE", default=300, least=1, most=1_000_000)
-    key_rate = _number(environ, "MAINZDIGITAL_KEY_RATE", default=20_000, least=1, most=1_000_000)
-    return Limits(
-        body=_number(environ, "MAINZDIGITAL_BODY_LIMIT", default=20, least=1, most=1024) * 1024 * 1024,
-        page=min(top, _number(environ, "MAINZDIGITAL_PAGE", default=100, least=1, most=10_000)),
-        top=top,
-        read_seconds=_number(environ, "MAINZDIGITAL_READ_SECONDS", default=15, least=1, most=3600),
-        write_seconds=_number(environ, "MAINZDIGITAL_WRITE_SECONDS", default=60, least=1, most=3600),
-        anonymous=Rate(rate, rate * 5),
-        keyed=Rate(key_rate, key_rate * 2),
-    )
-
-
 def _origin(environ: Mapping[str, str], host: str, port: int) -> str:
     given = environ.get("MAINZDIGITAL_ORIGIN")
     if not given:
@@ -162,7 +135,7 @@ def is_loopback(host: str) -> bool:
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from environment variables; raises InvalidInput that names the variable and the remedy."""
     home = Path(environ.get("MAINZDIGITAL_HOME") or default_home()).expanduser().absolute()
-    port = _number(environ, "MAINZDIGITAL_PORT", default=8000, least=1, most=65535)
+    port = limits.number(environ, "MAINZDIGITAL_PORT", default=8000, least=1, most=65535)
     host = environ.get("MAINZDIGITAL_HOST") or "127.0.0.1"
     city_file = Path(environ.get("MAINZDIGITAL_CITY") or home / "city.toml")
     if not environ.get("MAINZDIGITAL_CITY") and not city_file.exists():
@@ -184,8 +157,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         debug=environ.get("MAINZDIGITAL_DEBUG") == "1",
         secret_key=_secret_key(environ, home),
         trusted_proxies=Proxies(environ.get("MAINZDIGITAL_TRUSTED_PROXIES", "")),
-        web_workers=_number(environ, "MAINZDIGITAL_WEB_WORKERS", default=2, least=1, most=64),
-        limits=_limits(environ),
+        web_workers=limits.number(environ, "MAINZDIGITAL_WEB_WORKERS", default=2, least=1, most=64),
+        limits=limits.load(environ),
     )
 
 

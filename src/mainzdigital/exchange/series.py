@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from mainzdigital.exchange.series_time import WIDTH, between, floor, following
-from mainzdigital.exchange.series_write import LIMIT, Series, SeriesQuery, csv_head, csv_rows
+from mainzdigital.exchange.series_time import STEP, WIDTH, floor, following
+from mainzdigital.exchange.series_write import LIMIT, Series, SeriesQuery
 from mainzdigital.kernel.access import Reader
 from mainzdigital.kernel.errors import InvalidInput, NotFound
 from mainzdigital.store import series as store
@@ -81,7 +81,7 @@ def _plan(query: SeriesQuery, reader: Reader) -> Questions[list[Part]]:
 def _too_many(query: SeriesQuery) -> InvalidInput:
     remedy = "ask for a coarser bucket, a shorter period or fewer datastreams"
     if query.form == "json":
-        remedy += f", or for format=csv, which takes {LIMIT['csv']}"
+        remedy += f", or for format=csv or parquet, which take {LIMIT['csv']}"
     return InvalidInput(f"the answer may have more than {LIMIT[query.form]} points", where="bucket", remedy=remedy)
 
 
@@ -91,15 +91,30 @@ def _points(query: SeriesQuery, part: Part) -> Questions[Series]:
     if query.bucket == "raw":
         return _raw(part.header, (yield store.raw(part.header, part.start, part.end)))
     rows = yield store.buckets(part.header, part.start, part.end, query.bucket)
-    present = {
-        time: (time, count, least, total / count, greatest, total, last)
-        for time, count, least, greatest, total, last in rows
-    }
-    if not present:
-        return Series(part.header, [])
-    expected = between(min(present), max(present), query.bucket, query.zone)
-    empty = (0, None, None, None, None, None)
-    return Series(part.header, [present.get(time) or (time, *empty) for time in expected])
+    if query.percentiles:
+        fractions = [one / 100 for one in query.percentiles]
+        found: dict[datetime, list[float]] = dict(
+            (yield store.percentiles(part.header, part.start, part.end, query.bucket, fractions))
+        )
+        nothing = [None] * len(fractions)
+        rows = [(*row, *found.get(row[0], nothing)) for row in rows]
+    return Series(part.header, _filled(rows, query))
+
+
+def _filled(rows: Sequence[tuple[Any, ...]], query: SeriesQuery) -> list[tuple[Any, ...]]:
+    """The buckets in order, those without values between them."""
+    points: list[tuple[Any, ...]] = []
+    if not rows:
+        return points
+    empty = (0, *[None] * (len(rows[0]) - 1))
+    step, due = STEP.get(query.bucket), rows[0][0]
+    for time, count, least, greatest, total, *more in rows:
+        while due < time:
+            points.append((due, *empty))
+            due = due + step if step else following(due, query.bucket, query.zone)
+        points.append((time, count, least, total / count, greatest, total, *more))
+        due = time + step if step else following(time, query.bucket, query.zone)
+    return points
 
 
 def _raw(header: Header, rows: Sequence[tuple[Any, ...]]) -> Series:
@@ -153,22 +168,20 @@ def read_sync(connection: psycopg.Connection, *, reader: Reader, query: SeriesQu
     return _ask_sync(connection, _all(query, reader))
 
 
-async def read_csv(
+async def read_parts(
     connect: Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection]], *, reader: Reader, query: SeriesQuery
-) -> AsyncIterator[bytes]:
-    """The same as CSV (UTF-8, RFC 4180), datastream by datastream. What is refused is refused before the first byte.
+) -> tuple[list[Header], AsyncIterator[Series]]:
+    """The series one after another, for answers too long for the memory. What is refused is refused at once.
 
     A connection is held only while it is asked, not while a slow client takes its bytes.
     """
     async with connect() as connection:
         parts = await _ask(connection, _plan(query, reader))
 
-    async def chunks() -> AsyncIterator[bytes]:
-        yield csv_head(query)
+    async def found() -> AsyncIterator[Series]:
         for part in parts:
-            async with connect() as connection:
+            async with connect() as connection, connection.transaction():
                 series = await _ask(connection, _points(query, part))
-            for chunk in csv_rows(query, series):
-                yield chunk
+            yield series
 
-    return chunks()
+    return [part.header for part in parts], found()

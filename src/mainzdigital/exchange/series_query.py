@@ -3,18 +3,19 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import cast
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from mainzdigital.exchange.series_time import BUCKETS, SPAN
-from mainzdigital.exchange.series_write import Form, SeriesQuery
+from mainzdigital.exchange.series_write import TYPES, Form, SeriesQuery
 from mainzdigital.kernel.errors import InvalidInput, NotAcceptable
 from mainzdigital.kernel.time import parse_instant
 from mainzdigital.store.ids import EARLIEST, LATEST
 
 DATASTREAM_LIMIT = 200
-_PARAMETERS = ("datastreams", "from", "to", "bucket", "format")
+PARAMETERS = ("datastreams", "from", "to", "bucket", "format", "percentiles")
+PERCENTILE_LIMIT = 20
+_PERCENTILE = re.compile(r"100(?:\.0+)?|\d{1,2}(?:\.\d{1,4})?")
 _DURATION = re.compile(
     r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,6})S)?)?"
 )
@@ -25,8 +26,9 @@ def parse(raw_query: str, *, accept: str, now: datetime, zone: ZoneInfo) -> Seri
 
     `from` and `to` are date-times, days (by the city's calendar, `to` included) or, `from`, a duration before `to`
     (P7D). Without `to` it is now; without `from` a period that suits the bucket; without `bucket` an hour.
+    `percentiles=5,50,95` adds columns p5, p50, p95: between the values by linear interpolation, read from rows.
     """
-    given = parameters(raw_query, _PARAMETERS)
+    given = parameters(raw_query, PARAMETERS)
     bucket = given.get("bucket", "hour")
     if bucket not in BUCKETS:
         raise InvalidInput(f"'{bucket[:80]}' is no bucket", where="bucket", remedy=f"use one of {', '.join(BUCKETS)}")
@@ -41,8 +43,9 @@ def parse(raw_query: str, *, accept: str, now: datetime, zone: ZoneInfo) -> Seri
     if start >= end:
         raise InvalidInput("the period ends before it begins", where="from", remedy="swap 'from' and 'to'")
     return SeriesQuery(
-        datastream_ids(given.get("datastreams", "")), start, end, bucket, _form(given.get("format"), accept), zone
-    )
+        datastream_ids(given.get("datastreams", "")), start, end, bucket, _form(given.get("format"), accept), zone,
+        _percentiles(given["percentiles"], bucket) if "percentiles" in given else (),
+    )  # fmt: skip
 
 
 def parameters(raw_query: str, known: tuple[str, ...]) -> Mapping[str, str]:
@@ -115,24 +118,41 @@ def _before(end: datetime, text: str, zone: ZoneInfo) -> datetime:
     return max(start, EARLIEST)
 
 
+def _percentiles(text: str, bucket: str) -> tuple[float, ...]:
+    if bucket == "raw":
+        raise InvalidInput(
+            "single values have no percentiles", where="percentiles", remedy="ask for a bucket, such as bucket=day"
+        )
+    parts = [part.strip() for part in text.split(",")]
+    if not all(_PERCENTILE.fullmatch(part) for part in parts):
+        raise InvalidInput(
+            f"'{text[:80]}' is no list of percentiles", where="percentiles",
+            remedy="write numbers from 0 to 100, like percentiles=5,50,95",
+        )  # fmt: skip
+    found = tuple(dict.fromkeys(float(part) for part in parts))
+    if len(found) > PERCENTILE_LIMIT:
+        raise InvalidInput(f"more than {PERCENTILE_LIMIT} are asked for", where="percentiles", remedy="ask for fewer")
+    return found
+
+
 def _form(given: str | None, accept: str) -> Form:
     if given is not None:
-        if given not in ("json", "csv"):
-            raise InvalidInput(f"'{given[:80]}' is no format", where="format", remedy="use json or csv")
-        return cast(Form, given)
-    best: dict[Form, float] = {"json": 0.0, "csv": 0.0}
+        if given not in TYPES:
+            raise InvalidInput(f"'{given[:80]}' is no format", where="format", remedy=f"use one of {', '.join(TYPES)}")
+        return given
+    best: dict[Form, float] = dict.fromkeys(TYPES, 0.0)
     for part in (accept or "*/*").split(","):
         name, *options = (piece.strip().lower() for piece in part.split(";"))
         quality = 1.0
         for option in options:
             if option.startswith("q="):
                 quality = float(option[2:]) if re.fullmatch(r"q=[01](\.\d{0,3})?", option) else 0.0
-        if name in ("application/json", "application/*", "*/*"):
-            best["json"] = max(best["json"], quality)
-        if name in ("text/csv", "text/*"):
-            best["csv"] = max(best["csv"], quality)
-    if not any(best.values()):
+        for form, media_type in TYPES.items():
+            if name in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
+                best[form] = max(best[form], quality)
+    chosen = max(best, key=best.__getitem__)  # the first of equals: JSON before others
+    if not best[chosen]:
         raise NotAcceptable(
-            f"nothing of '{accept[:80]}' is offered here", where="Accept", remedy="accept application/json or text/csv"
+            f"nothing of '{accept[:80]}' is offered here", where="Accept", remedy=f"accept {', '.join(TYPES.values())}"
         )
-    return "csv" if best["csv"] > best["json"] else "json"
+    return chosen

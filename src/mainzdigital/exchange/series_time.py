@@ -1,6 +1,6 @@
 """Buckets of time in the city's time zone, as PostgreSQL's date_trunc cuts them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
@@ -17,7 +17,12 @@ SPAN: dict[Bucket, timedelta] = {
     "day": timedelta(days=366), "week": timedelta(days=5 * 366), "month": timedelta(days=10 * 366),
     "year": timedelta(days=100 * 366),
 }  # fmt: skip
-_STEP = {"minute": timedelta(minutes=1), "quarter": timedelta(minutes=15), "hour": timedelta(hours=1)}
+# Of the buckets that are as long on every day.
+STEP: Mapping[str, timedelta] = {
+    "minute": timedelta(minutes=1),
+    "quarter": timedelta(minutes=15),
+    "hour": timedelta(hours=1),
+}
 
 
 def _floor_clock(time: datetime, step: timedelta, zone: ZoneInfo) -> datetime:
@@ -31,8 +36,8 @@ def floor(time: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """Start (UTC) of the bucket that `time` lies in; of `raw` the time itself."""
     if bucket == "raw":
         return time.astimezone(UTC)
-    if bucket in _STEP:
-        return _floor_clock(time, _STEP[bucket], zone)
+    if bucket in STEP:
+        return _floor_clock(time, STEP[bucket], zone)
     local = time.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     if bucket == "week":
         local -= timedelta(days=local.weekday())
@@ -45,8 +50,8 @@ def floor(time: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
 
 def following(start: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """Start (UTC) of the bucket after the one that starts at `start`."""
-    if bucket in _STEP:
-        return start + _STEP[bucket]
+    if bucket in STEP:
+        return start + STEP[bucket]
     local = start.astimezone(zone).replace(tzinfo=None)
     if bucket == "day":
         local += timedelta(days=1)

@@ -1,8 +1,8 @@
-"""Series as JSON and CSV."""
+"""Series as JSON and CSV; `series_columns` has the binary forms."""
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -13,8 +13,15 @@ import msgspec
 from mainzdigital.exchange.series_time import Bucket
 from mainzdigital.store.series import Header
 
-Form = Literal["json", "csv"]
-LIMIT: dict[Form, int] = {"json": 100_000, "csv": 1_000_000}  # points in one answer
+Form = Literal["json", "csv", "parquet", "arrow"]
+TYPES: dict[Form, str] = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.stream",
+}
+# Points in one answer.
+LIMIT: dict[Form, int] = {"json": 100_000, "csv": 1_000_000, "parquet": 1_000_000, "arrow": 1_000_000}
 
 COLUMNS = ("time", "count", "min", "mean", "max", "sum", "last")
 RAW_COLUMNS = ("time", "result", "end", "gap")
@@ -30,6 +37,7 @@ class SeriesQuery:
     bucket: Bucket
     form: Form
     zone: ZoneInfo
+    percentiles: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -50,32 +58,46 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def columns(query: SeriesQuery) -> tuple[str, ...]:
-    return RAW_COLUMNS if query.bucket == "raw" else COLUMNS
+    """Names of what stands in a point; p2.5 is the percentile of 2.5."""
+    if query.bucket == "raw":
+        return RAW_COLUMNS
+    return (*COLUMNS, *(f"p{one:g}" for one in query.percentiles))
+
+
+def question(query: SeriesQuery) -> dict[str, object]:
+    """The question as it was understood. Times are local."""
+    return {
+        "from": query.start.astimezone(query.zone).isoformat(),
+        "to": query.end.astimezone(query.zone).isoformat(),
+        "bucket": query.bucket,
+        "timeZone": query.zone.key,
+    }
+
+
+def about(header: Header) -> dict[str, object]:
+    """What a datastream is."""
+    return {
+        "datastream": header.id,
+        "name": header.name,
+        "unit": header.unit,
+        "observedProperty": header.observed_property,
+        "source": {"thing": {"id": header.thing_id, "name": header.thing}, "sensor": header.sensor},
+        "properties": header.properties,
+    }
 
 
 def to_json(query: SeriesQuery, series: Sequence[Series]) -> bytes:
-    """One object: the question as it was understood, and per datastream what it is and its points. Times are local."""
+    """One object: the question, and per datastream what it is and its points. Times are local."""
     zone = query.zone
     return msgspec.json.encode(
         {
-            "from": query.start.astimezone(zone).isoformat(),
-            "to": query.end.astimezone(zone).isoformat(),
-            "bucket": query.bucket,
-            "timeZone": zone.key,
+            **question(query),
             "columns": columns(query),
             "series": [
                 {
-                    "datastream": one.header.id,
-                    "name": one.header.name,
-                    "unit": one.header.unit,
-                    "observedProperty": one.header.observed_property,
-                    "source": {
-                        "thing": {"id": one.header.thing_id, "name": one.header.thing},
-                        "sensor": one.header.sensor,
-                    },
-                    "properties": one.header.properties,
+                    **about(one.header),
                     "usualInterval": one.interval,
-                    "points": [(point[0].astimezone(zone).isoformat(), *point[1:]) for point in one.points],
+                    "points": [(point[0].astimezone(zone), *point[1:]) for point in one.points],
                 }
                 for one in series
             ],
@@ -85,7 +107,15 @@ def to_json(query: SeriesQuery, series: Sequence[Series]) -> bytes:
 
 def file_name(query: SeriesQuery) -> str:
     start, end = (time.astimezone(query.zone).date().isoformat() for time in (query.start, query.end))
-    return f"series_{query.bucket}_{start}_{end}.csv"
+    return f"series_{query.bucket}_{start}_{end}.{query.form}"
+
+
+async def csv_chunks(query: SeriesQuery, parts: AsyncIterator[Series]) -> AsyncIterator[bytes]:
+    """CSV (UTF-8, RFC 4180), datastream by datastream."""
+    yield csv_head(query)
+    async for series in parts:
+        for chunk in csv_rows(query, series):
+            yield chunk
 
 
 def csv_head(query: SeriesQuery) -> bytes:

@@ -12,7 +12,7 @@ from mainzdigital.ingest.resolve import columns
 from mainzdigital.ingest.rows import Prepared, Rejected, prepare
 from mainzdigital.kernel.errors import Conflict, InvalidInput, NotFound
 from mainzdigital.kernel.time import Interval, format_instant
-from mainzdigital.store import changes, ids, latest, observations, partitions, rollups, zone
+from mainzdigital.store import areas, changes, ids, latest, observations, partitions, rollups, zone
 from mainzdigital.store.observations import Row, from_micros, to_micros
 
 CHANGEABLE = frozenset(field.name for field in fields(NewObservation)) - {"key", "multi"}
@@ -125,12 +125,22 @@ def _follow(
     rollups.recompute(connection, sorted(hours), emptied=True)
     datastreams = sorted({row.datastream_id for row in rows})
     _, before = latest.lock(connection, datastreams)  # held already
+    gone_of, come_of = _by_datastream(gone), _by_datastream(come)
     for datastream in datastreams:
         latest.refresh(
             connection, datastream, before.get(datastream),
-            gone=[row for row in gone if row.datastream_id == datastream],
-            come=[row for row in come if row.datastream_id == datastream],
+            gone=gone_of.get(datastream, ()), come=come_of.get(datastream, ()),
         )  # fmt: skip
+    named = {(row.datastream_id, row.foi_id) for row in come if row.foi_id is not None}
+    areas.note(connection, named)
+    areas.forget(connection, {(row.datastream_id, row.foi_id) for row in gone if row.foi_id is not None} - named)
     times = [row.phenomenon_time for row in rows]
     details: dict[str, object] = {**counts, "start": format_instant(min(times)), "end": format_instant(max(times))}
     changes.record(connection, kind="observations", entity="Datastream", ids=datastreams, details=details)
+
+
+def _by_datastream(rows: Sequence[Row]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.datastream_id, []).append(row)
+    return found

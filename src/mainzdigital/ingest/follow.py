@@ -8,7 +8,7 @@ import psycopg
 from mainzdigital.ingest.extents import follow_latest
 from mainzdigital.ingest.rows import Prepared
 from mainzdigital.kernel.time import format_instant
-from mainzdigital.store import changes, rollups, zone
+from mainzdigital.store import areas, changes, rollups, zone
 from mainzdigital.store.latest import Latest
 from mainzdigital.store.observations import Row, from_micros
 from mainzdigital.store.rollups import WholeRow
@@ -37,6 +37,11 @@ def follow(
     _follow_rollups(connection, fresh, replaced, before, believe=believe, copying=copying)
     follow_latest(connection, fresh, replaced, before)
     rows = [*fresh, *(row for _, row in replaced)]
+    named = {(row.datastream_id, row.foi_id) for row in rows if row.foi_id is not None}
+    areas.note(connection, named)
+    if replaced:
+        were = {(row.datastream_id, row.foi_id) for row, _ in replaced if row.foi_id is not None}
+        areas.forget(connection, were - named)
     times = [row.time for row in rows]
     datastreams = {row.datastream_id for row in rows}
     changes.record(

@@ -81,7 +81,8 @@ def _take_over(first: Prepared, later: Prepared) -> None:
 
 
 def _differs(old: Row, new: Prepared) -> bool:
-    if old.number != new.number or old.foi_id != new.foi_id:
+    # By their text, so that zero changes its sign.
+    if old.number != new.number or (not old.number and str(old.number) != str(new.number)) or old.foi_id != new.foi_id:
         return True
     if old.result_time != (None if new.result_time is None else from_micros(new.result_time)):
         return True

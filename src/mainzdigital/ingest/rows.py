@@ -1,6 +1,7 @@
 """From observations to rows: what cannot be stored is told apart here, before anything is sent."""
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,8 @@ _DAY = 86_400
 _EARLIEST = (EARLIEST - EPOCH).days * _DAY * 1_000_000
 _LATEST = (LATEST - EPOCH).days * _DAY * 1_000_000
 _EXACT = 1 << 53  # float8 holds integers up to here
-_LARGEST = 1e300  # so that sums over any number of rows stay finite
+_LARGEST = 1e300  # beyond it a number stands beside the column: sums over any number of rows stay finite
+_DOUBLE = 1 << 1023
 _INT4 = (1 << 31) - 1
 _encode = msgspec.json.Encoder().encode
 
@@ -106,6 +108,21 @@ def _where(name: str) -> str:
     return "resultQuality" if name == "quality" else name
 
 
+def _rounded(result: object) -> float | None:
+    """The number to compute with, of results that the column does not hold exactly; raises Rejected."""
+    if isinstance(result, float):
+        if not math.isfinite(result):
+            raise Rejected(f"{result} is not a number that can be stored", "result")
+        return None
+    if isinstance(result, int) and not isinstance(result, bool):
+        if not -_DOUBLE < result < _DOUBLE:
+            raise Rejected("the number is larger than can be stored (double precision)", "result")
+        return float(result) if -_LARGEST <= result <= _LARGEST else None
+    if not isinstance(result, str | bool | dict | list):
+        raise Rejected(f"a {type(result).__name__} is no result", "result")
+    return None
+
+
 def prepare(index: int, one: NewObservation) -> Prepared:
     """Check and convert one observation; raises Rejected."""
     more: dict[str, Any] | None = None
@@ -123,19 +140,12 @@ def prepare(index: int, one: NewObservation) -> Prepared:
 
     result = one.result
     number: float | None = None
-    if isinstance(result, float):
+    if isinstance(result, float) and -_LARGEST <= result <= _LARGEST:
         number = result
-        if not -_LARGEST <= number <= _LARGEST:
-            raise Rejected(f"{number} is not a number that can be stored (±1e300)", "result")
-    elif isinstance(result, int) and not isinstance(result, bool):
-        if not -_LARGEST <= result <= _LARGEST:
-            raise Rejected("the number is larger than can be stored (±1e300)", "result")
+    elif type(result) is int and -_EXACT <= result <= _EXACT:
         number = float(result)
-        if not -_EXACT <= result <= _EXACT:
-            more = (more or {}) | {"result": result}
     elif result is not None:
-        if not isinstance(result, str | bool | dict | list):
-            raise Rejected(f"a {type(result).__name__} is no result", "result")
+        number = _rounded(result)
         more = (more or {}) | {"result": result}
 
     result_time = one.result_time

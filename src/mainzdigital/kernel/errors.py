@@ -60,6 +60,10 @@ class TooLarge(CityError):
     status = 413
 
 
+class UrlTooLong(CityError):
+    status = 414
+
+
 class UnsupportedMediaType(CityError):
     status = 415
 

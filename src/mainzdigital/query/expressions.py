@@ -11,6 +11,7 @@ from mainzdigital.kernel.expression import (
     Compare,
     Comparison,
     Expression,
+    Geometry,
     In,
     Literal,
     Negate,
@@ -19,7 +20,9 @@ from mainzdigital.kernel.expression import (
     Or,
     Path,
 )
+from mainzdigital.query.geometry import check_pattern, parse_wkt
 from mainzdigital.query.lexer import Sign, Token, refuse, tokens
+from mainzdigital.query.limits import STANDARD, QueryLimits
 from mainzdigital.query.types import (
     FUNCTIONS,
     Kind,
@@ -30,8 +33,7 @@ from mainzdigital.query.types import (
     resolve,
 )
 
-MAX_DEPTH = 48
-MAX_NODES = 400
+MAX_KEYS = 20  # of $orderby
 
 _COMPARISONS = {item.value: item for item in Comparison}
 _OPERATORS = {item.value: item for item in Operator}
@@ -52,8 +54,9 @@ class _Part:
 class ExpressionParser:
     """Precedence climbing over the tokens of one option."""
 
-    def __init__(self, text: str, entity: EntityType, *, option: str) -> None:
+    def __init__(self, text: str, entity: EntityType, *, option: str, limits: QueryLimits = STANDARD) -> None:
         self.option = option
+        self.limits = limits
         self.entity = entity
         self.tokens = tokens(text, option=option)
         self.index = 0
@@ -89,16 +92,25 @@ class ExpressionParser:
     def part(self, tree: Expression, kind: Kind, place: int, *below: _Part) -> _Part:
         self.nodes += 1
         depth = 1 + max((item.depth for item in below), default=0)
-        if self.nodes > MAX_NODES:
-            raise self.refuse(place, f"more than {MAX_NODES} parts", "split the request")
-        if depth > MAX_DEPTH:
-            raise self.refuse(place, f"nested deeper than {MAX_DEPTH} levels", "write it flatter")
+        if self.nodes > self.limits.filter_parts:
+            raise self.refuse(
+                place, f"more than {self.limits.filter_parts} parts (limit MAINZDIGITAL_FILTER_PARTS)",
+                "split the request",
+            )  # fmt: skip
+        if depth > self.limits.filter_depth:
+            raise self.too_deep(place)
         return _Part(tree, kind, place, depth)
 
     def enter(self, place: int) -> None:
         self.open += 1
-        if self.open > MAX_DEPTH:
-            raise self.refuse(place, f"nested deeper than {MAX_DEPTH} levels", "write it flatter")
+        if self.open > self.limits.filter_depth:
+            raise self.too_deep(place)
+
+    def too_deep(self, place: int) -> InvalidInput:
+        return self.refuse(
+            place, f"nested deeper than {self.limits.filter_depth} levels (limit MAINZDIGITAL_FILTER_DEPTH)",
+            "write it flatter",
+        )  # fmt: skip
 
     def boolean(self, part: _Part, role: str) -> _Part:
         if not fits(part.kind, Kind.BOOLEAN):
@@ -212,8 +224,8 @@ class ExpressionParser:
 
     def path(self, token: Token) -> _Part:
         steps = tuple("id" if step == "@iot.id" else step for step in token.text.split("/"))
-        if len(steps) > MAX_DEPTH:
-            raise self.refuse(token.place, f"the path has more than {MAX_DEPTH} steps")
+        if len(steps) > self.limits.filter_depth:
+            raise self.too_deep(token.place)
         try:
             target = resolve(self.entity, steps)
         except InvalidInput as error:
@@ -239,25 +251,43 @@ class ExpressionParser:
         if not len(function.takes) - function.optional <= len(arguments) <= len(function.takes):
             raise self.refuse(name.place, f"'{name.text}' takes {len(function.takes)} arguments, not {len(arguments)}")
         for wanted, argument in zip(function.takes, arguments, strict=False):
+            if wanted is Kind.GEOMETRY:
+                self.geometry(argument)
             if not fits(argument.kind, wanted):
                 raise self.refuse(
                     argument.place, f"'{name.text}' needs {wanted.value} here, this is {argument.kind.value}"
                 )
+        if name.text == "st_relate":
+            self.pattern(arguments[2])
         tree = Call(name.text, tuple(item.tree for item in arguments))
         return self.part(tree, function.yields, name.place, *arguments)
 
+    def geometry(self, argument: _Part) -> None:
+        """A literal is read at once, so that its mistakes have a place."""
+        if isinstance(argument.tree, Literal) and isinstance(argument.tree.value, Geometry):
+            parse_wkt(argument.tree.value.wkt, f"{self.option}, character {argument.place + 1}")
 
-def parse_filter(text: str, entity: EntityType, *, option: str = "$filter") -> Expression:
+    def pattern(self, argument: _Part) -> None:
+        if not isinstance(argument.tree, Literal) or not isinstance(argument.tree.value, str):
+            raise self.refuse(argument.place, "the pattern of 'st_relate' is a text in quotes", "write 'T*F**F***'")
+        check_pattern(argument.tree.value, f"{self.option}, character {argument.place + 1}")
+
+
+def parse_filter(
+    text: str, entity: EntityType, *, option: str = "$filter", limits: QueryLimits = STANDARD
+) -> Expression:
     """The tree of a filter; raises InvalidInput that names option, place and remedy."""
-    parser = ExpressionParser(text, entity, option=option)
+    parser = ExpressionParser(text, entity, option=option, limits=limits)
     part = parser.boolean(parser.expression(), option)
     parser.expect(Sign.END)
     return part.tree
 
 
-def parse_orderings(text: str, entity: EntityType, *, option: str = "$orderby") -> list[tuple[Expression, bool]]:
+def parse_orderings(
+    text: str, entity: EntityType, *, option: str = "$orderby", limits: QueryLimits = STANDARD
+) -> list[tuple[Expression, bool]]:
     """Expressions of `$orderby` with True for descending; raises InvalidInput."""
-    parser = ExpressionParser(text, entity, option=option)
+    parser = ExpressionParser(text, entity, option=option, limits=limits)
     found: list[tuple[Expression, bool]] = []
     while True:
         part = parser.expression()
@@ -267,8 +297,8 @@ def parse_orderings(text: str, entity: EntityType, *, option: str = "$orderby") 
         if parser.word() in ("asc", "desc"):
             parser.take()
         found.append((part.tree, descending))
-        if len(found) > 20:
-            raise parser.refuse(part.place, "more than 20 keys")
+        if len(found) > MAX_KEYS:
+            raise parser.refuse(part.place, f"more than {MAX_KEYS} keys")
         if parser.look().sign is not Sign.COMMA:
             break
         parser.take()

@@ -44,11 +44,12 @@ _TOKEN = re.compile(
     | (?P<date>\d{{4}}-\d\d-\d\d(?!\w))
     | (?P<clock>\d\d:\d\d(?::\d\d(?:\.\d{{1,9}})?)?(?!\w))
     | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.]))
-    | (?P<word>@?[^\W\d][\w.]*(?:/[\w.@:~-]+)*)
+    | (?P<word>@?[^\W\d][\w.]*(?:\[\d+\])*(?:/[\w.@:~-]+(?:\[\d+\])*)*)
     | (?P<sign>[(),-])
     """,
     re.VERBOSE,
 )
+_PLACE = re.compile(r"\[(\d+)\]", re.ASCII)
 _DURATION = re.compile(r"([+-])?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,12}))?S)?)?", re.ASCII)
 
 
@@ -152,7 +153,8 @@ def tokens(text: str, *, option: str) -> list[Token]:
         if kind == "sign":
             found.append(Token(Sign(piece), piece, place))
         elif kind == "word":
-            found.append(Token(Sign.WORD, piece, place))
+            # A place in a list is a step like any other; clients write it either way.
+            found.append(Token(Sign.WORD, _PLACE.sub(r"/\1", piece), place))
         elif kind != "space":
             found.append(Token(Sign.VALUE, piece, place, _value(kind, piece, option, place)))
         place = match.end()

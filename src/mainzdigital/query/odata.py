@@ -11,10 +11,9 @@ from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.kernel.expression import Expression
 from mainzdigital.query.expressions import parse_filter, parse_orderings
 from mainzdigital.query.lexer import MAX_LENGTH, refuse
+from mainzdigital.query.limits import STANDARD, QueryLimits
 
-MAX_QUERY = 16_000  # characters of a whole query, percent-encoded
-MAX_EXPAND_DEPTH = 6
-MAX_EXPANDS = 30
+MAX_QUERY = 60_000  # characters of a whole query, percent-encoded; the operator's limit for URLs lies below
 MAX_NUMBER = 10**12  # of $top and $skip
 
 __all__ = ["OPTIONS", "Expand", "OrderBy", "QueryOptions", "decode", "parse_filter", "parse_options"]
@@ -133,14 +132,18 @@ def _select(text: str, entity: EntityType, option: str) -> tuple[tuple[str, ...]
 class _Budget:
     """Counts the items of `$expand` over the whole request."""
 
-    def __init__(self) -> None:
-        self.left = MAX_EXPANDS
+    def __init__(self, limits: QueryLimits) -> None:
+        self.limits = limits
+        self.left = limits.expand_items
+
+    def too_deep(self) -> str:
+        return f"nested deeper than {self.limits.expand_depth} levels (limit MAINZDIGITAL_EXPAND_DEPTH)"
 
 
 def _expand(text: str, entity: EntityType, option: str, depth: int, budget: _Budget) -> tuple[Expand, ...]:
     found: list[Expand] = []
-    if depth > MAX_EXPAND_DEPTH:
-        raise InvalidInput(f"nested deeper than {MAX_EXPAND_DEPTH} levels", where=option, remedy="split the request")
+    if depth > budget.limits.expand_depth:
+        raise InvalidInput(budget.too_deep(), where=option[:200], remedy="split the request")
     for place, piece in _pieces(text, ",", option):
         name, bracket, rest = piece.strip().partition("(")
         rest = rest.rstrip()
@@ -149,9 +152,10 @@ def _expand(text: str, entity: EntityType, option: str, depth: int, budget: _Bud
         steps = tuple(name.strip().split("/"))
         budget.left -= 1
         if budget.left < 0:
-            raise refuse(option, place, f"more than {MAX_EXPANDS} entities to expand", "split the request")
-        if depth + len(steps) - 1 > MAX_EXPAND_DEPTH:
-            raise refuse(option, place, f"nested deeper than {MAX_EXPAND_DEPTH} levels", "split the request")
+            message = f"more than {budget.limits.expand_items} relations to expand (limit MAINZDIGITAL_EXPAND_ITEMS)"
+            raise refuse(option, place, message, "split the request")
+        if depth + len(steps) - 1 > budget.limits.expand_depth:
+            raise refuse(option, place, budget.too_deep(), "split the request")
         target = entity
         for step in steps:
             navigation = target.navigations.get(step)
@@ -163,6 +167,8 @@ def _expand(text: str, entity: EntityType, option: str, depth: int, budget: _Bud
         if bracket and rest[:-1].strip():
             for at, item in _pieces(rest[:-1], ";", option):
                 key, equals, value = item.partition("=")
+                if not item.strip():
+                    continue  # Masterportal ends its options with a semicolon
                 if not equals:
                     raise refuse(option, place + at, f"'{item.strip()[:80]}' is no option", "write it like $top=5")
                 pairs.append((key.strip(), value))
@@ -194,12 +200,16 @@ def _options(
     count = values.get("$count", "false").strip()
     if count not in ("true", "false"):
         raise InvalidInput(f"'{count[:40]}' is neither true nor false", where=f"{prefix}$count", remedy="$count=true")
-    filter_text, order_text = values.get("$filter"), values.get("$orderby")
+    filter_text, order_text, limits = values.get("$filter"), values.get("$orderby"), budget.limits
     return QueryOptions(
-        filter=None if filter_text is None else parse_filter(filter_text, entity, option=f"{prefix}$filter"),
+        filter=None
+        if filter_text is None
+        else parse_filter(filter_text, entity, option=f"{prefix}$filter", limits=limits),
         orderby=()
         if order_text is None
-        else tuple(OrderBy(*item) for item in parse_orderings(order_text, entity, option=f"{prefix}$orderby")),
+        else tuple(
+            OrderBy(*item) for item in parse_orderings(order_text, entity, option=f"{prefix}$orderby", limits=limits)
+        ),
         top=number("$top"),
         skip=number("$skip"),
         count=count == "true",
@@ -212,7 +222,7 @@ def _options(
 
 
 @lru_cache(maxsize=512)
-def _parse(raw_query: str, entity: EntityType) -> QueryOptions:
+def _parse(raw_query: str, entity: EntityType, limits: QueryLimits) -> QueryOptions:
     pairs: list[tuple[str, str]] = []
     for piece in raw_query.split("&"):
         if not piece:
@@ -220,10 +230,10 @@ def _parse(raw_query: str, entity: EntityType) -> QueryOptions:
         key, _, value = piece.partition("=")
         option = decode(key, where="query").strip()
         pairs.append((option, decode(value, where=option[:200])))
-    return _options(pairs, entity, "", 0, _Budget())
+    return _options(pairs, entity, "", 0, _Budget(limits))
 
 
-def parse_options(raw_query: str, entity: EntityType) -> QueryOptions:
+def parse_options(raw_query: str, entity: EntityType, limits: QueryLimits = STANDARD) -> QueryOptions:
     """The options of a raw query, such as `$top=5&$filter=name%20eq%20'x'`; raises InvalidInput.
 
     The error's `where` names the option and the character in it (`$filter, character 17`), counted after decoding.
@@ -232,7 +242,7 @@ def parse_options(raw_query: str, entity: EntityType) -> QueryOptions:
         raise InvalidInput(f"longer than {MAX_QUERY} characters", where="query", remedy="split the request")
     if not raw_query:
         return _NOTHING
-    return _parse(raw_query, entity)
+    return _parse(raw_query, entity, limits)
 
 
 _NOTHING = QueryOptions()

@@ -11,6 +11,9 @@
 - An instant is an interval whose ends are equal. With A = [a, b] and B = [c, d]: `eq` a = c and b = d;
   `gt` a >= d and a > c; `ge` a >= c; `lt` b <= c and a < c; `le` b <= d; so intervals that meet do not overlap.
   Functions and arithmetic take the start. Results outside the years 1 to 9999 are null.
+- Of two times `before` is `lt` and `after` is `gt`; `meets` b = c or a = d; `during` a >= c and b <= d; `starts`
+  a = c; `finishes` b = d; `overlaps` where they have more than an end in common, or are the same.
+- Geometry: `query.geometry`.
 - `substring` counts from zero; a negative start counts as zero, a negative length as zero. `round` rounds halves
   away from zero. Times of the day and dates are those of UTC.
 """
@@ -153,6 +156,8 @@ class Function:
     optional: int = 0
 
 
+# Of FROST, beside those of the standard.
+TIME_RELATIONS = ("before", "after", "meets", "during", "overlaps", "starts", "finishes")
 _T, _N, _B, _I, _G = Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.TIME, Kind.GEOMETRY
 FUNCTIONS: dict[str, Function] = {
     "substringof": Function((_T, _T), _B),
@@ -182,6 +187,7 @@ FUNCTIONS: dict[str, Function] = {
     "round": Function((_N,), _N),
     "floor": Function((_N,), _N),
     "ceiling": Function((_N,), _N),
+    **dict.fromkeys(TIME_RELATIONS, Function((_I, _I), _B)),
     "geo.distance": Function((_G, _G), _N),
     "geo.length": Function((_G,), _N),
     "geo.intersects": Function((_G, _G), _B),

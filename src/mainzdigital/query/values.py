@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.kernel.expression import Comparison, Operator
 from mainzdigital.kernel.time import Interval
+from mainzdigital.query import geometry
 from mainzdigital.query.lexer import MAX_INSTANT, MIN_INSTANT
 from mainzdigital.query.types import JSON_LARGEST, JSON_SMALLEST, LARGEST, SMALLEST
 
@@ -204,4 +204,24 @@ def call(name: str, arguments: list[object], now: datetime) -> object:
         return None if whole is None or None in numbers else _substring(whole, *(item or 0.0 for item in numbers))
     if name in ("now", "mindatetime", "maxdatetime"):
         return {"now": now, "mindatetime": MIN_INSTANT, "maxdatetime": MAX_INSTANT}[name]
-    raise InvalidInput(f"the function '{name}' is not offered", where=name)
+    if name in geometry.FUNCTIONS:
+        return geometry.call(name, arguments)
+    return related_in_time(name, _ends(arguments[0]), _ends(arguments[1]))
+
+
+def related_in_time(
+    name: str, first: tuple[datetime, datetime] | None, second: tuple[datetime, datetime] | None
+) -> bool | None:
+    """How two times lie to each other: `before` to `finishes`, by their ends."""
+    if first is None or second is None:
+        return None
+    (a, b), (c, d) = first, second
+    return {
+        "before": b <= c and a < c,
+        "after": a >= d and a > c,
+        "meets": b == c or a == d,
+        "during": a >= c and b <= d,
+        "overlaps": (a < d and c < b) or (a == c and b == d) or (a == b and c <= a < d) or (c == d and a <= c < b),
+        "starts": a == c,
+        "finishes": b == d,
+    }[name]

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from mainzdigital.kernel.errors import MethodNotAllowed, NotFound
+from mainzdigital.kernel.errors import MethodNotAllowed, NotFound, UrlTooLong
 from mainzdigital.serve import compress, errors
 from mainzdigital.serve.app_mounts import MOUNTS
 from mainzdigital.serve.app_services import Handler, Services, opened
@@ -72,6 +72,7 @@ async def _serve(
     try:
         request = request_of(scope, receive, client_of=services.client_of)
         request.mount, request.body_limit = mount, services.limits.body
+        _require_short(scope, services.limits.url)
         if method == "OPTIONS" and "access-control-request-method" in request.headers:
             # Asked before the request itself, whose answer the page shall see, be it a refusal.
             response = _options(_PREFLIGHT)
@@ -91,6 +92,14 @@ async def _serve(
         await send_response(response, send, head=method == "HEAD", common=_COMMON)
     else:
         await send_stream(response, receive, send, common=_COMMON)
+
+
+def _require_short(scope: Scope, limit: int) -> None:
+    if len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b"")) > limit:
+        raise UrlTooLong(
+            f"the URL is longer than {limit} bytes (limit MAINZDIGITAL_URL_LIMIT)", where="URL",
+            remedy="split the request",
+        )  # fmt: skip
 
 
 async def _negotiate(response: Response, scope: Scope, method: str) -> None:

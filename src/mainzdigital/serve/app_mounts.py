@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from mainzdigital.kernel.errors import MethodNotAllowed, NotFound
-from mainzdigital.serve import events, sensorthings, series
+from mainzdigital.kernel.errors import InvalidInput, MethodNotAllowed, NotFound
+from mainzdigital.serve import events, openapi, sensorthings, series
 from mainzdigital.serve.app_services import Handler, Services
-from mainzdigital.serve.http import Request, Response
+from mainzdigital.serve.http import JSON_TYPE, Request, Response, require_accept
 
 SERIES = "/series/v1"
 EVENTS = "/events/v1"
 
 
 async def handle_series(request: Request, services: Services) -> Response:
-    """Values of datastreams over time, as JSON or CSV."""
+    """Values of datastreams over time, as JSON, CSV, Parquet or Arrow."""
     _require_get(request)
     reader = await services.authenticator.reader(request)
     headers, body = await series.answer(
@@ -30,7 +30,22 @@ async def handle_events(request: Request, services: Services) -> Response:
     return Response(200, stream, headers=dict(events.HEADERS))
 
 
-MOUNTS: Mapping[str, Handler] = {sensorthings.MOUNT: sensorthings.handle, SERIES: handle_series, EVENTS: handle_events}
+async def handle_openapi(request: Request, services: Services) -> Response:
+    """The OpenAPI document of what this process answers."""
+    _require_get(request)
+    require_accept(request, JSON_TYPE)
+    await services.authenticator.reader(request)
+    if request.query:
+        raise InvalidInput("query options do not apply here", where="query", remedy="leave them out")
+    mounted = frozenset({*MOUNTS, *services.mounts})
+    body, tag = openapi.encoded(services.origin, services.limits, mounted, open_write=services.open_write)
+    return Response(200, body, JSON_TYPE, {"ETag": tag})
+
+
+MOUNTS: Mapping[str, Handler] = {
+    sensorthings.MOUNT: sensorthings.handle, SERIES: handle_series, EVENTS: handle_events,
+    openapi.PATH: handle_openapi,
+}  # fmt: skip
 
 
 def _require_get(request: Request) -> None:

@@ -1,10 +1,11 @@
 """What the handlers of the data APIs share in one process: pools, writer threads, the authenticator."""
 
 import asyncio
+import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -84,6 +85,7 @@ async def opened(services: Services) -> AsyncIterator[None]:
     """Pools, threads and listeners of one process; what was acknowledged is written before they close."""
     dsn = services.dsn
     async with AsyncExitStack() as stack:
+        stack.enter_context(_few_collections())
         services.readers = _pool(
             _read_only(connect.conninfo(dsn, name="read", statement_seconds=services.limits.read_seconds)), services
         )
@@ -119,6 +121,20 @@ async def opened(services: Services) -> AsyncIterator[None]:
         for companion in services.companions:
             await stack.enter_async_context(companion(services))
         yield
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for reference cycles after 50,000 new objects rather than 700.
+
+    A data array of 10,000 rows is 40,000 objects without a cycle; looking through them took a third of its time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _read_only(conninfo: str) -> str:

@@ -150,14 +150,19 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         found.append(chunk)
         left -= len(chunk)
         if left <= 0:
-            raise TooLarge(
-                f"the body is larger than {limit // 1024} KiB", where="body",
-                remedy="send it in several smaller requests",
-            )  # fmt: skip
+            raise too_large(limit)
         if not inner.eof:
             raise _broken()
         body = inner.unused_data
     return b"".join(found)
+
+
+def too_large(limit: int) -> TooLarge:
+    """The refusal of a body of more than `limit` bytes."""
+    return TooLarge(
+        f"the body is larger than {limit // 1024} KiB (limit MAINZDIGITAL_BODY_LIMIT)", where="body",
+        remedy="send it in several smaller requests",
+    )  # fmt: skip
 
 
 def _broken() -> InvalidInput:

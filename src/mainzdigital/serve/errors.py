@@ -39,7 +39,8 @@ def translate(error: Exception) -> CityError | None:
             return Unavailable("no connection to the database is free", remedy=_AGAIN, retry_after=1)
         case pg.QueryCanceled():
             return Unavailable(
-                "the request took too long and was stopped", remedy="ask for less: narrow $filter or lower $top",
+                "the request took too long and was stopped (limit MAINZDIGITAL_READ_SECONDS or _WRITE_SECONDS)",
+                remedy="ask for less: narrow $filter or lower $top",
                 retry_after=5,
             )  # fmt: skip
         case pg.SerializationFailure() | pg.DeadlockDetected() | pg.LockNotAvailable():

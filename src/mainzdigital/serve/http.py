@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from mainzdigital.kernel.errors import InvalidInput, NotAcceptable, TooLarge, UnsupportedMediaType
+from mainzdigital.kernel.errors import InvalidInput, NotAcceptable, UnsupportedMediaType
 from mainzdigital.serve import compress
 
 Scope = MutableMapping[str, Any]
@@ -39,6 +39,7 @@ class Request:
     # What a handler needs to know of its mount: the part of the path before it.
     mount: str = ""
     body_limit: int = BODY_LIMIT
+    given: bytes | None = None  # the body of a request that stands in another one
 
     def cookie(self, name: str) -> str:
         """The first cookie of that name, or an empty text."""
@@ -54,6 +55,8 @@ class Request:
         Raises TooLarge above `limit` bytes (those of the request, if none), as sent and as decoded; Disconnected.
         """
         most = self.body_limit if limit is None else limit
+        if self.given is not None:
+            return self.given
         body = await self._sent(most)
         coding = self.headers.get("content-encoding")
         return body if coding is None else await compress.decode(body, coding, limit=most)
@@ -61,14 +64,14 @@ class Request:
     async def _sent(self, limit: int) -> bytes:
         declared = self.headers.get("content-length", "")
         if declared.isascii() and declared.isdigit() and int(declared[:19]) > limit:
-            raise _too_large(limit)
+            raise compress.too_large(limit)
         message = await self.receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
         chunk: bytes = message.get("body", b"")
         if not message.get("more_body"):
             if len(chunk) > limit:
-                raise _too_large(limit)
+                raise compress.too_large(limit)
             return chunk
         chunks, size = [chunk], len(chunk)
         while message.get("more_body"):
@@ -78,15 +81,9 @@ class Request:
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > limit:
-                raise _too_large(limit)
+                raise compress.too_large(limit)
             chunks.append(chunk)
         return b"".join(chunks)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(
-        f"the body is larger than {limit // 1024} KiB", where="body", remedy="send it in several smaller requests"
-    )
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""`GET /series/v1`: values of datastreams over time, as JSON or CSV."""
+"""`GET /series/v1`: values of datastreams over time, as JSON, CSV, Parquet or Arrow."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
@@ -9,9 +9,10 @@ import msgspec
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from mainzdigital.exchange import series, series_query, series_write
+from mainzdigital.exchange import series, series_columns, series_query, series_write
 from mainzdigital.kernel.access import Reader
 from mainzdigital.kernel.errors import CityError, MethodNotAllowed, Unavailable
+from mainzdigital.serve.etags import etag
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -20,24 +21,34 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = dict[str, str]
 
 
+_CONTENT_TYPES: dict[series_write.Form, str] = {"csv": "text/csv; charset=utf-8; header=present"}
+
+
 async def answer(
     raw_query: str, accept: str, *, pool: AsyncConnectionPool, reader: Reader, zone: ZoneInfo
 ) -> tuple[Headers, bytes | AsyncIterator[bytes]]:
     """Headers and body of the answer to one GET; raises CityError."""
     query = series_query.parse(raw_query, accept=accept, now=datetime.now(UTC), zone=zone)
     try:
-        if query.form == "csv":
-            body = await series.read_csv(pool.connection, reader=reader, query=query)
+        if query.form != "json":
+            about, parts = await series.read_parts(pool.connection, reader=reader, query=query)
             return {
-                "content-type": "text/csv; charset=utf-8; header=present",
+                "content-type": _CONTENT_TYPES.get(query.form, series_write.TYPES[query.form]),
                 "content-disposition": f'attachment; filename="{series_write.file_name(query)}"',
-            }, body
-        async with pool.connection() as connection:
+            }, (
+                series_write.csv_chunks(query, parts)
+                if query.form == "csv"
+                else series_columns.chunks(query, about, parts)
+            )
+        async with pool.connection() as connection, connection.transaction():
             found = await series.read(connection, reader=reader, query=query)
-        return {"content-type": "application/json"}, series_write.to_json(query, found)
+        body = series_write.to_json(query, found)
+        return {"content-type": "application/json", "ETag": etag(body, weak=True)}, body
     except psycopg.errors.QueryCanceled:
         raise Unavailable(
-            "the answer takes too long", remedy="ask for a coarser bucket or a shorter period", retry_after=5
+            "the answer takes too long (limit MAINZDIGITAL_READ_SECONDS)",
+            remedy="ask for a coarser bucket or a shorter period",
+            retry_after=5,
         ) from None
     except (PoolTimeout, TooManyRequests, psycopg.OperationalError) as error:
         raise Unavailable("the database is busy", remedy="try again", retry_after=2) from error

@@ -16,6 +16,8 @@ from mainzdigital.kernel.expression import (
     TRUE,
     And,
     AnyOf,
+    Call,
+    Comparison,
     Expression,
     Literal,
     Or,
@@ -24,6 +26,7 @@ from mainzdigital.kernel.expression import (
 )
 from mainzdigital.query.evaluate import paths, without_related
 from mainzdigital.query.types import Kind, find_navigation, resolve
+from mainzdigital.store.compile_geo import as_near, chosen_by_geometry, geo_term
 from mainzdigital.store.compile_terms import Term, as_truth, json_term, term
 from mainzdigital.store.compile_tree import holds_any, normal, strip
 from mainzdigital.store.model import STREAMS
@@ -67,6 +70,15 @@ class Builder:
 
 
 TAINTED = Slot("tainted")
+# The box around features as GeoJSON: a point or a line where it has no width or height.
+_ENVELOPE = (
+    "CASE WHEN {b}.w = {b}.e AND {b}.s = {b}.n THEN jsonb_build_object('type', 'Point', 'coordinates', "
+    "jsonb_build_array({b}.w, {b}.s)) WHEN {b}.w = {b}.e OR {b}.s = {b}.n THEN jsonb_build_object('type', "
+    "'LineString', 'coordinates', jsonb_build_array(jsonb_build_array({b}.w, {b}.s), jsonb_build_array({b}.e, {b}.n))) "
+    "WHEN {b}.w IS NOT NULL THEN jsonb_build_object('type', 'Polygon', 'coordinates', jsonb_build_array("
+    "jsonb_build_array(jsonb_build_array({b}.w, {b}.s), jsonb_build_array({b}.e, {b}.s), jsonb_build_array({b}.e, "
+    "{b}.n), jsonb_build_array({b}.w, {b}.n), jsonb_build_array({b}.w, {b}.s)))) END"
+)
 
 
 @dataclass(slots=True)
@@ -134,12 +146,28 @@ class Scope:
             return Term(Kind.TIME, f"{latest}.{which}_start", end=f"{latest}.{which}_end")
         found = resolve(self.entity, (name, *keys), internal=True)
         column = f"{a}.{found.attribute.column}"
+        if self.entity.name in STREAMS and name == "observedArea":
+            column = self.area()
         if keys or found.attribute.type is ValueType.JSON:
             return json_term(self.dig(column, keys))
         return Term(found.kind, column)
 
     def dig(self, sql: str, keys: tuple[str, ...]) -> str:
         return f"({sql} #> {self.bind(list(keys), 'text[]')})" if keys else sql
+
+    def area(self) -> str:
+        """observedArea: as it was given, else around the features of the observations that the reader may see."""
+        latest, named, feature = self.latest(), self.name(), Scope(
+            self.builder, self.entity.types["FeatureOfInterest"], self.name(), guarded=self.guarded
+        )  # fmt: skip
+        f, box, condition = feature.alias, self.name(), visible(feature) if self.guarded else "TRUE"
+        return (
+            f"coalesce({self.alias}.observed_area, (SELECT {_ENVELOPE.format(b=box)} FROM (SELECT min(({f}.box[1])[0]) "
+            f"AS w, min(({f}.box[1])[1]) AS s, max(({f}.box[0])[0]) AS e, max(({f}.box[0])[1]) AS n "
+            f"FROM {feature.source} WHERE {f}.id IN (SELECT {named}.foi_id FROM datastream_feature AS {named} "
+            f"WHERE {named}.datastream_id = {self.alias}.id UNION ALL SELECT {self.alias}.foi_id "
+            f"WHERE {latest}.phenomenon_start IS NOT NULL) AND {condition}) AS {box}))"
+        )
 
     def latest(self) -> str:
         """Join extent and latest value of this datastream."""
@@ -221,6 +249,13 @@ class Scope:
         # What the joined table needs joined in turn goes into this SELECT.
         self.found[key] = Scope(self.builder, target, alias, self.guarded, joins=self.joins)
         return self.found[key]
+
+    def geo(self, expression: Call) -> Term:
+        return geo_term(expression, self)
+
+    def near(self, operator: Comparison, left: Expression, right: Expression) -> Term | None:
+        call = as_near(operator, left, right)
+        return None if call is None else geo_term(call, self)
 
     def any_of(self, expression: AnyOf) -> str:
         return f"({self.semi_join(expression.navigation, expression.predicate)} IS TRUE)"
@@ -348,6 +383,11 @@ def _group_sql(group: _Group, scope: Scope) -> str:
 
 
 def _scalar(expression: Expression, scope: Scope) -> str:
+    """True where the expression is; elsewhere false or null."""
+    if isinstance(expression, And):
+        return _joined([_scalar(item, scope) for item in expression.items], "AND")
+    if (chosen := chosen_by_geometry(expression, scope)) is not None:
+        return chosen
     return as_truth(term(expression, scope))
 
 

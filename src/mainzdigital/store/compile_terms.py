@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.kernel.expression import (
     And,
     AnyOf,
@@ -26,7 +25,16 @@ from mainzdigital.kernel.expression import (
     Value,
 )
 from mainzdigital.kernel.time import Interval
-from mainzdigital.query.types import FUNCTIONS, JSON_LARGEST, JSON_SMALLEST, LARGEST, SMALLEST, Kind, kind_of
+from mainzdigital.query.types import (
+    FUNCTIONS,
+    JSON_LARGEST,
+    JSON_SMALLEST,
+    LARGEST,
+    SMALLEST,
+    TIME_RELATIONS,
+    Kind,
+    kind_of,
+)
 
 _SYMBOLS = {
     Comparison.EQ: "=",
@@ -74,6 +82,10 @@ class Place(Protocol):
     def column(self, path: Path) -> Term: ...
 
     def any_of(self, expression: AnyOf) -> str: ...
+
+    def geo(self, expression: Call) -> Term: ...
+
+    def near(self, operator: Comparison, left: Expression, right: Expression) -> Term | None: ...
 
 
 def json_term(sql: str) -> Term:
@@ -201,6 +213,8 @@ def _compare_trees(operator: Comparison, left: Expression, right: Expression, pl
         tests = [is_null(term(item, place)) for item in (left, right)]
         test = " AND ".join(item for item in tests if item != "TRUE") or "TRUE"
         return f"({test})" if operator is Comparison.EQ else f"(NOT ({test}))"
+    if (near := place.near(operator, left, right)) is not None:
+        return near.sql
     return _compare(operator, term(left, place), term(right, place), place)
 
 
@@ -287,16 +301,36 @@ _TIME_CALLS: dict[str, Callable[[str], str]] = {
 _CONSTANT_CALLS = {"now": "now()", "mindatetime": _FIRST, "maxdatetime": _LAST}
 
 
+def _related_in_time(name: str, left: Term, right: Term) -> str:
+    if Kind.NULL in (left.kind, right.kind):
+        return "NULL::boolean"
+    if name in ("before", "after"):
+        return _compare_times(Comparison.LT if name == "before" else Comparison.GT, left, right)
+    a, b, c, d = left.sql, left.end or left.sql, right.sql, right.end or right.sql
+    return {
+        "meets": f"({b} = {c} OR {a} = {d})",
+        "during": f"({a} >= {c} AND {a} <= {d} AND {b} <= {d})",
+        "overlaps": (
+            f"(({a} < {d} AND {c} < {b}) OR ({a} = {c} AND {b} = {d}) OR ({a} = {b} AND {c} <= {a} AND {a} < {d}) "
+            f"OR ({c} = {d} AND {a} <= {c} AND {c} < {b}))"
+        ),
+        "starts": f"({a} = {c})",
+        "finishes": f"({b} = {d})",
+    }[name]
+
+
 def _call(expression: Call, place: Place) -> Term:
     name = expression.function
+    if name.startswith("~"):
+        return place.geo(expression)
     function = FUNCTIONS[name]
     if name in _CONSTANT_CALLS:
         return Term(function.yields, _CONSTANT_CALLS[name])
     if Kind.GEOMETRY in function.takes:
-        raise InvalidInput(
-            f"the function '{name}' is not offered yet", where="$filter", remedy="filter by other properties"
-        )
+        return place.geo(expression)
     arguments = [term(item, place) for item in expression.arguments]
+    if name in TIME_RELATIONS:
+        return Term(function.yields, _related_in_time(name, *arguments))
     if name in _TIME_CALLS or name in _FIELDS:
         start = "NULL::timestamptz" if arguments[0].kind == Kind.NULL else arguments[0].sql
         if name in _FIELDS:

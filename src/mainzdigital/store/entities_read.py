@@ -41,6 +41,8 @@ class Access:
 
     guard: Guard | None = None
     tainted: tuple[int, ...] = ()
+    # What the geospatial functions of the request amount to (`spatial`), by slot.
+    geometries: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,8 @@ def _column(scope: Scope, name: str) -> str:
     if entity.name in STREAMS and name in ("phenomenonTime", "resultTime"):
         latest, which = scope.latest(), "phenomenon" if name == "phenomenonTime" else "result"
         return f"{latest}.{which}_start, {latest}.{which}_end"
+    if entity.name in STREAMS and name == "observedArea":
+        return f"{scope.area()}::text"
     found = entity.properties[name]
     json = found.type in (ValueType.JSON, ValueType.GEOMETRY)
     return f"{a}.{found.column}{'::text' if json else ''}"
@@ -264,7 +268,13 @@ class Text:
 
     def fill(self, access: Access, slots: Mapping[str, object]) -> Statement:
         values = tuple(
-            (list(access.tainted) if value is TAINTED else slots[value.name]) if isinstance(value, Slot) else value
+            value
+            if not isinstance(value, Slot)
+            else list(access.tainted)
+            if value is TAINTED
+            else slots[value.name]
+            if value.name in slots
+            else access.geometries[value.name]
             for value in self.values
         )
         return Statement(self.sql, values, self.keys)
@@ -349,7 +359,7 @@ def hidden_features(access: Access) -> Statement:
 def tainted_datastreams(features: Sequence[int]) -> Statement:
     """Datastreams that have, or by default get, one of these features of interest."""
     return Statement(
-        "SELECT o.datastream_id FROM observation AS o WHERE o.foi_id = ANY($1::int[]) "
+        "SELECT p.datastream_id FROM datastream_feature AS p WHERE p.foi_id = ANY($1::int[]) "
         "UNION SELECT d.id FROM datastream AS d WHERE d.foi_id = ANY($1::int[])",
         (list(features),),
     )

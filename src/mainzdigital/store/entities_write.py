@@ -102,6 +102,17 @@ _MOVES = statement(
 )
 
 
+_HAS_AREA = statement(
+    "entities_write.has_area", "SELECT observed_area IS NOT NULL FROM datastream WHERE id = %(datastream)s::int"
+)
+
+
+def has_area(connection: psycopg.Connection, datastream: int) -> bool:
+    """Was the observedArea of a datastream given, so that none is worked out?"""
+    row = connection.execute(_HAS_AREA.sql, {"datastream": datastream}).fetchone()
+    return row is not None and bool(row[0])
+
+
 def _columns(entity: EntityType, values: Mapping[str, object]) -> dict[str, object]:
     """Column values for values by property name."""
     columns: dict[str, object] = {}

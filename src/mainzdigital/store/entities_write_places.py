@@ -9,6 +9,7 @@ from datetime import datetime
 
 import psycopg
 
+from mainzdigital.kernel.access import AccessClass
 from mainzdigital.store import changes
 from mainzdigital.store.statements import statement
 
@@ -55,6 +56,13 @@ _LINK_HISTORIES = statement(
     SELECT unnest(%(histories)s::int[]), %(location)s::int ON CONFLICT DO NOTHING
     """,
 )
+_OF_HISTORY = statement(
+    "entities_write.of_history",
+    """
+    SELECT location_id FROM historical_location_location WHERE historical_location_id = %(history)s::int
+    ORDER BY location_id
+    """,
+)
 _NEWEST = statement(
     "entities_write.newest",
     """
@@ -79,6 +87,21 @@ _PLACE = statement(
       ), false)
     FROM thing_location t JOIN location l ON l.id = t.location_id WHERE t.thing_id = %(thing)s::int
     ORDER BY l.geometry IS NULL, l.id LIMIT 1 FOR SHARE OF l
+    """,
+)
+# What needs nothing made: the datastream's own feature is that of its place, or there is no place to make one of.
+_SETTLED = statement(
+    "entities_write.settled",
+    """
+    SELECT d.id, ARRAY[d.access, t.access, s.access, o.access, f.access]::text[]
+    FROM single_datastream d JOIN thing t ON t.id = d.thing_id JOIN sensor s ON s.id = d.sensor_id
+    JOIN observed_property o ON o.id = d.observed_property_id JOIN feature_of_interest f ON f.id = d.foi_id
+    LEFT JOIN LATERAL (
+      SELECT f.feature = l.location AND f.encoding_type = l.encoding_type AND f.access = l.access AS same
+      FROM thing_location w JOIN location l ON l.id = w.location_id WHERE w.thing_id = d.thing_id
+      ORDER BY l.geometry IS NULL, l.id LIMIT 1
+    ) p ON true
+    WHERE d.id = ANY(%(datastreams)s::int[]) AND coalesce(p.same, true)
     """,
 )
 _OBSERVED = statement(
@@ -142,6 +165,11 @@ def set_history_locations(connection: psycopg.Connection, history: int, location
     connection.execute(_FILL_HISTORY.sql, {"history": history, "locations": sorted(set(locations))})
 
 
+def locations_of_history(connection: psycopg.Connection, history: int) -> list[int]:
+    """Ids of the locations of a HistoricalLocation."""
+    return [row[0] for row in connection.execute(_OF_HISTORY.sql, {"history": history}).fetchall()]
+
+
 def add_history_location(connection: psycopg.Connection, histories: Sequence[int], location: int) -> None:
     """Link one location to HistoricalLocations."""
     connection.execute(_LINK_HISTORIES.sql, {"histories": sorted(set(histories)), "location": location})
@@ -176,6 +204,15 @@ def place_of(connection: psycopg.Connection, datastream: int) -> Place | None:
         datastream=datastream, thing=row[0], foi=row[1], same=bool(found and found[1]),
         observed=observed is not None, location=found[0] if found else None,
     )  # fmt: skip
+
+
+def settled(connection: psycopg.Connection, datastreams: Sequence[int]) -> dict[int, frozenset[AccessClass]]:
+    """Those of the Datastreams whose observations have the datastream's own feature, as things stand.
+
+    With the access classes on the way to such an observation. Nothing is locked.
+    """
+    rows = connection.execute(_SETTLED.sql, {"datastreams": list(datastreams)}).fetchall()
+    return {one: frozenset(map(AccessClass, classes)) for one, classes in rows}
 
 
 def feature_of_location(connection: psycopg.Connection, location: int) -> int:

@@ -1,7 +1,9 @@
 """Runs reading plans: a plan yields statements, gets their rows, and returns its answer; one plan, sync or async."""
 
-from collections.abc import Generator, Sequence
+import asyncio
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
@@ -11,7 +13,16 @@ from mainzdigital.store.entities_read import Statement
 
 Rows = Sequence[tuple[Any, ...]]
 Answer = TypeVar("Answer")
-Plan = Generator[Statement, Rows, Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Work between two statements that takes the processor long: done beside the event loop."""
+
+    work: Callable[[], object]
+
+
+Plan = Generator[Statement | Compute, Any, Answer]
 
 
 @contextmanager
@@ -20,7 +31,9 @@ def _refusals() -> Generator[None]:
         yield
     except psycopg.errors.QueryCanceled as error:
         raise Unavailable(
-            "the request took too long and was stopped", remedy="narrow the filter, or ask for less at once"
+            "the request took too long and was stopped (limit MAINZDIGITAL_READ_SECONDS)",
+            remedy="narrow the filter, or ask for less at once",
+            retry_after=5,
         ) from error
 
 
@@ -36,6 +49,9 @@ def run(connection: psycopg.Connection[Any], plan: Plan[Answer]) -> Answer:
         try:
             statement = next(plan)
             while True:
+                if isinstance(statement, Compute):
+                    statement = plan.send(statement.work())
+                    continue
                 cursor.execute(statement.sql, statement.values, binary=True)
                 statement = plan.send(cursor.fetchall())
         except StopIteration as stop:
@@ -52,6 +68,9 @@ async def run_async(connection: psycopg.AsyncConnection[Any], plan: Plan[Answer]
             try:
                 statement = next(plan)
                 while True:
+                    if isinstance(statement, Compute):
+                        statement = plan.send(await asyncio.to_thread(statement.work))
+                        continue
                     await cursor.execute(statement.sql, statement.values, binary=True)
                     statement = plan.send(await cursor.fetchall())
             except StopIteration as stop:

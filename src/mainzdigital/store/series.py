@@ -62,6 +62,17 @@ _QUARTERS = statement(
     + _SEEN
     + _GROUPED,
 )
+# Linear between the two nearest values, as numpy and the SQL standard have it.
+_SPREAD = ", percentile_cont(%(fractions)s::float8[]) WITHIN GROUP (ORDER BY o.number) FROM observation o " + (
+    "WHERE o.number IS NOT NULL AND" + _SEEN + "GROUP BY 1"
+)
+_PERCENTILES = statement(
+    "series.percentiles", "SELECT date_trunc(%(unit)s::text, o.phenomenon_time, city_zone())" + _SPREAD
+)
+_QUARTER_PERCENTILES = statement(
+    "series.percentiles_of_quarters",
+    "SELECT date_bin('15 minutes', o.phenomenon_time, date_trunc('hour', o.phenomenon_time, city_zone()))" + _SPREAD,
+)
 _STALE_AND_HOURS = """
 WITH stale AS (
   SELECT bucket FROM rollup_stale WHERE datastream_id = %(datastream)s::int
@@ -183,3 +194,9 @@ def buckets(header: Header, start: datetime, end: datetime, unit: str) -> Questi
     if unit == "minute" or not header.whole:
         return _UNITS, parameters
     return (_HOURS if unit == "hour" else _DAYS), parameters
+
+
+def percentiles(header: Header, start: datetime, end: datetime, unit: str, fractions: Sequence[float]) -> Question:
+    """(bucket, values at the `fractions`, 0 to 1) by `unit`, always from rows."""
+    parameters = _seen(header, start, end) | {"unit": unit, "fractions": list(fractions)}
+    return (_QUARTER_PERCENTILES if unit == "quarter" else _PERCENTILES), parameters

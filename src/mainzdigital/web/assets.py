@@ -20,7 +20,7 @@ class Entry:
 
 @cache
 def entry(name: str) -> Entry:
-    """The entry `portal`, `map` or `chart`; raises Unavailable when the front end has not been built."""
+    """The entry `portal`, or an island such as `map`; raises Unavailable when the front end has not been built."""
     try:
         manifest = json.loads((BUILT / "manifest.json").read_text("utf-8"))
     except FileNotFoundError:

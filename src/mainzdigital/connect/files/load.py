@@ -52,7 +52,9 @@ class Report:
 
 
 @dataclass(slots=True)
-class _Chunk:
+class Chunk:
+    """Rows that are written in one transaction."""
+
     rows: list[Decoded] = field(default_factory=list)
     readings: int = 0
     subjects: int = 0
@@ -134,7 +136,7 @@ def _import(
     position = report.resumed_after = before.position if before else 0
     report.rows = before.rows_read if before else 0
     refused = rejects.Rejects(rejects.path_for(folder, name=path.name, sha256=examined.sha256), position=position)
-    writer = _Writer(connection, mapping, decoder.slots, Catalogue(connection, mapping.source, mapping.access))
+    writer = Writer(connection, mapping, decoder.slots, Catalogue(connection, mapping.source, mapping.access))
 
     def note(*, finished: bool) -> None:
         progress.save(
@@ -160,9 +162,9 @@ def _import(
 
 def _chunks(
     examined: table.Examined, header: table.Header, decoder: Decoder, advance: Callable[[int], None], *, after: int = 0
-) -> Iterator[_Chunk]:
+) -> Iterator[Chunk]:
     """The decoded rows behind the row `after`, in chunks that never end inside an ambiguous hour."""
-    chunk = _Chunk()
+    chunk = Chunk()
     waiting: list[Decoded] = []
     for number, cells in table.rows(examined, decoder.mapping.table, delimiter=header.delimiter, progress=advance):
         if number <= header.number:
@@ -181,13 +183,13 @@ def _chunks(
         waiting = []
         if chunk.is_full:
             yield chunk
-            chunk = _Chunk()
+            chunk = Chunk()
     _settle(decoder, waiting, chunk)
     if chunk.rows:
         yield chunk
 
 
-def _settle(decoder: Decoder, waiting: list[Decoded], chunk: _Chunk) -> None:
+def _settle(decoder: Decoder, waiting: list[Decoded], chunk: Chunk) -> None:
     if open_ones := [decoded for decoded in waiting if decoded.local is not None]:
         decoder.settle(open_ones)
     for decoded in waiting:
@@ -200,7 +202,7 @@ def _count(report: Report, decoded: Decoded) -> None:
     report.outside += decoded.outside
 
 
-class _Writer:
+class Writer:
     """Writes chunks, and makes the entities they need."""
 
     def __init__(
@@ -213,7 +215,7 @@ class _Writer:
         self._ids: dict[tuple[str, int], int] = {}
         self._length: timedelta | None = mapping.time.length if mapping.time else None
 
-    def write(self, chunk: _Chunk, report: Report) -> list[rejects.Entry]:
+    def write(self, chunk: Chunk, report: Report) -> list[rejects.Entry]:
         """Write a chunk in the caller's transaction; what was refused is answered."""
         wrong: list[rejects.Entry] = []
         observations: list[NewObservation] = []

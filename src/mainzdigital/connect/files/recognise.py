@@ -10,7 +10,7 @@ from mainzdigital.connect.files.decode import Decoder
 from mainzdigital.connect.files.mapping import Mapping
 from mainzdigital.kernel.errors import CityError, InvalidInput
 
-_ENDINGS = {".csv", ".txt", ".tsv", ".xlsx"}
+_ENDINGS = {".csv", ".txt", ".tsv", ".xlsx", ".parquet"}
 
 
 @dataclass(slots=True)

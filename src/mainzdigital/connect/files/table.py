@@ -1,4 +1,4 @@
-"""A CSV or XLSX file as rows of cells, streamed: memory does not grow with the file."""
+"""A CSV, XLSX or Parquet file as rows of cells, streamed: memory does not grow with the file."""
 
 import codecs
 import csv
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mainzdigital.connect.files import parquet_table
 from mainzdigital.connect.files.mapping import Mapping, TableShape
 from mainzdigital.connect.files.values import Cell
 from mainzdigital.kernel.errors import InvalidInput, NotFound, TooLarge
@@ -29,7 +30,6 @@ _FOREIGN = {
     b"\xd0\xcf\x11\xe0": "an old Excel file (.xls); save it as .xlsx",
     b"%PDF": "a PDF; export the table as CSV",
     b"\x1f\x8b": "packed by gzip; unpack it first",
-    b"PAR1": "a Parquet file; export it as CSV",
 }
 
 
@@ -47,7 +47,7 @@ class Examined:
     """What one look over the whole file tells: its identity and how to read it."""
 
     path: Path
-    kind: Literal["csv", "xlsx"]
+    kind: Literal["csv", "xlsx", "parquet"]
     sha256: str
     size: int
     encoding: str
@@ -76,6 +76,8 @@ def examine_head(path: Path) -> Examined:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}", where=str(path)) from None
     if head.startswith(b"PK\x03\x04"):
         return Examined(path, "xlsx", "", len(head), "")
+    if head.startswith(parquet_table.MAGIC):
+        return Examined(path, "parquet", "", len(head), "")
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return Examined(path, "csv", "", len(head), "utf-16")
     if b"\0" in head:
@@ -92,7 +94,11 @@ def _examine(path: Path, file: io.BufferedReader, encoding: str, progress: Progr
     head = file.peek(4096)[:4096]
     if not head.strip(b"\xef\xbb\xbf \t\r\n"):
         raise InvalidInput(f"{path.name} is empty", where=where, remedy="export the table again")
-    kind: Literal["csv", "xlsx"] = "xlsx" if head.startswith(b"PK\x03\x04") else "csv"
+    kind: Literal["csv", "xlsx", "parquet"] = "csv"
+    if head.startswith(b"PK\x03\x04"):
+        kind = "xlsx"
+    elif head.startswith(parquet_table.MAGIC):
+        kind = "parquet"
     for magic, what in _FOREIGN.items():
         if what and head.startswith(magic):
             raise InvalidInput(f"{path.name} is {what}", where=where)
@@ -139,6 +145,8 @@ def rows(
     """All rows that are not empty, with their numbers in the file."""
     if examined.kind == "xlsx":
         return _xlsx_rows(examined, shape.sheet, progress)
+    if examined.kind == "parquet":
+        return parquet_table.rows(examined.path, progress)
     return _csv_rows(examined, delimiter, progress)
 
 
@@ -283,15 +291,18 @@ def find_header(examined: Examined, mapping: Mapping) -> Header:
     shape = mapping.table
     needed = mapping.columns
     best: tuple[int, tuple[str, ...]] = (-1, ())
-    if examined.kind == "xlsx":
+    wanted_row = 0 if examined.kind == "parquet" else shape.header_row
+    if examined.kind != "csv":
         tried: tuple[str, ...] = ("",)
     else:
         tried = (shape.delimiter,) if shape.delimiter else _DELIMITERS
     for delimiter in tried:
         for count, (number, cells) in enumerate(rows(examined, shape, delimiter=delimiter)):
-            if count >= _HEADER_SEARCH or (shape.header_row and number > shape.header_row):
+            if count >= _HEADER_SEARCH or (wanted_row and number > wanted_row):
                 break
-            if shape.header_row and number != shape.header_row:
+            if examined.kind == "parquet" and number:
+                break
+            if wanted_row and number != wanted_row:
                 continue
             names = tuple(clean(cell) for cell in cells)
             present = len(needed & set(names))

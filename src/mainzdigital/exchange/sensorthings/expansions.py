@@ -1,13 +1,17 @@
 """What `$expand` asks for, by relation, and what an answer depends on beside the rows it shows."""
 
+from collections.abc import Iterator
+
 from mainzdigital.kernel.entities import EntityType
 from mainzdigital.kernel.errors import InvalidInput
 from mainzdigital.kernel.expression import Expression, Path
 from mainzdigital.query.evaluate import paths
 from mainzdigital.query.odata import Expand, OrderBy, QueryOptions
 from mainzdigital.query.types import resolve
+from mainzdigital.store.compile_geo import Asked, asked_in
 from mainzdigital.store.model import STREAMS
 
+_EXTENTS = frozenset({"phenomenonTime", "resultTime", "observedArea"})
 _NEWEST = (OrderBy(Path(("phenomenonTime",)), True),)
 
 
@@ -45,7 +49,7 @@ def _speaks_of_times(expression: Expression, entity: EntityType) -> bool:
     """Does an expression ask for the extent of a datastream?"""
     for path in paths(expression):
         target = resolve(entity, path.steps)
-        if target.entity.name in STREAMS and target.attribute.name in ("phenomenonTime", "resultTime"):
+        if target.entity.name in STREAMS and target.attribute.name in _EXTENTS:
             return True
     return False
 
@@ -54,7 +58,7 @@ def needs_extents(entity: EntityType, options: QueryOptions) -> bool:
     """Does the answer depend on what is kept in `datastream_latest`?"""
     if entity.name in STREAMS:
         names = None if options.select is None else {steps[0] for steps in options.select}
-        if names is None or names & {"phenomenonTime", "resultTime"}:
+        if names is None or names & _EXTENTS:
             return True
     asked = [*((options.filter,) if options.filter is not None else ()), *(item.expression for item in options.orderby)]
     if any(_speaks_of_times(item, entity) for item in asked):
@@ -65,6 +69,16 @@ def needs_extents(entity: EntityType, options: QueryOptions) -> bool:
         if needs_extents(entity.target(entity.navigations[name]), inner):
             return True
     return False
+
+
+def geometries(entity: EntityType, options: QueryOptions) -> Iterator[Asked]:
+    """The geospatial functions of a request and of what it expands."""
+    if options.filter is not None:
+        yield from asked_in(options.filter, entity)
+    for item in options.orderby:
+        yield from asked_in(item.expression, entity)
+    for name, inner in expansions(options).items():
+        yield from geometries(entity.target(entity.navigations[name]), inner)
 
 
 def is_newest(name: str, options: QueryOptions) -> bool:

@@ -12,6 +12,7 @@ from mainzdigital.store.model import BY_SET_NAME
 
 MAX_STEPS = 20
 _WITH_PARTS = frozenset({ValueType.JSON, ValueType.GEOMETRY, ValueType.RESULT})
+_PLACE = re.compile(r"\[(\d{1,9})\](?=[\[/]|$)", re.ASCII)  # in a list: `tags[1]` is `tags/1`
 _SEGMENT = re.compile(r"(?P<name>[A-Za-z@$][\w.@]*)(?:\((?P<key>[^()]*)\))?", re.ASCII)
 
 
@@ -52,8 +53,8 @@ def _key(text: str | None, segment: str) -> int | None:
         return None
     if text.isascii() and text.isdecimal():
         key = int(text) if len(text) < 20 else 2**63
-    elif len(text) >= 2 and text[0] == text[-1] == "'":
-        key = 2**63
+    elif (len(text) >= 2 and text[0] == text[-1] == "'") or text == "null":
+        key = 2**63  # a key, but of none of our entities
     else:
         raise InvalidInput(
             f"'{text[:40]}' is no id", where=segment[:80], remedy="ids are whole numbers, like Things(1)"
@@ -76,7 +77,7 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 def parse_path(path: str) -> ResourcePath:
     """Parse a decoded path below the service root; raises NotFound for what cannot exist, InvalidInput for bad form."""
-    segments = [segment for segment in path.strip("/").split("/") if segment]
+    segments = [segment for segment in _PLACE.sub(r"/\1", path).split("/") if segment]
     if len(segments) > MAX_STEPS:
         raise InvalidInput(f"the path has more than {MAX_STEPS} steps", where="path", remedy="begin at a later entity")
     steps: list[Step] = []

@@ -9,12 +9,13 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import msgspec
 import psycopg
 
-from mainzdigital.exchange.sensorthings import DEFAULT_TOP, MAX_EXPANDED, MAX_TOP, READING, formats
-from mainzdigital.exchange.sensorthings.expansions import expansions, is_newest, needs_extents
+from mainzdigital.exchange.sensorthings import READING, STANDARD, ReadLimits, formats
+from mainzdigital.exchange.sensorthings.expansions import expansions, geometries, is_newest, needs_extents
 from mainzdigital.exchange.sensorthings.formats import Formatted, Page
-from mainzdigital.exchange.sensorthings.path import ResourcePath
+from mainzdigital.exchange.sensorthings.path import ResourcePath, parse_path
 from mainzdigital.exchange.sensorthings.represent import Record, Shape, dig, encode, shape
 from mainzdigital.govern.access import guard
 from mainzdigital.kernel.access import Reader
@@ -26,10 +27,11 @@ from mainzdigital.store import entities_related as expansions_of
 from mainzdigital.store.compile_order import OrderKey, pack
 from mainzdigital.store.entities_read import Access, Moved, Selection, Statement, Step
 from mainzdigital.store.model import BY_SET_NAME, STREAMS
-from mainzdigital.store.select import Plan, Rows, run, run_async
+from mainzdigital.store.select import Compute, Plan, Rows, run, run_async
+from mainzdigital.store.spatial import resolve_geometries
 
 Answer = TypeVar("Answer")
-Part = Generator[Statement, Rows, Answer]
+Part = Generator[Statement | Compute, Any, Answer]
 
 
 def service_root(root: str, conformance: Sequence[str] = READING) -> bytes:
@@ -69,21 +71,23 @@ def _bad_token() -> InvalidInput:
     return InvalidInput("the token is none of ours", where="$skiptoken", remedy="follow @iot.nextLink as it was given")
 
 
-class _Reading:
+class Reading:
     """One request being answered."""
 
-    def __init__(self, reader: Reader, root: str) -> None:
+    def __init__(self, reader: Reader, root: str, limits: ReadLimits) -> None:
         self.root = root
+        self.limits = limits
         self.access = Access(guard(reader))
 
     def prepare(self, entity: EntityType, options: QueryOptions) -> Part[None]:
-        """Find datastreams whose extent or newest value would tell of hidden observations."""
-        if self.access.guard is None or not needs_extents(entity, options):
-            return
-        hidden = yield statements.hidden_features(self.access)
-        if hidden:
-            rows = yield statements.tainted_datastreams([key for (key,) in hidden])
-            self.access = Access(self.access.guard, tuple(key for (key,) in rows))
+        """Find datastreams whose extent or newest value would tell of hidden observations, and near geometries."""
+        if self.access.guard is not None and needs_extents(entity, options):
+            hidden = yield statements.hidden_features(self.access)
+            if hidden:
+                rows = yield statements.tainted_datastreams([key for (key,) in hidden])
+                self.access = Access(self.access.guard, tuple(key for (key,) in rows))
+        if asked := tuple(geometries(entity, options)):
+            self.access = yield from resolve_geometries(asked, self.access, most=self.limits.geometries)
 
     def collection(self, path: ResourcePath, options: QueryOptions) -> Part[Formatted]:
         name = formats.format_of(options)
@@ -107,8 +111,7 @@ class _Reading:
     def entities(self, path: ResourcePath, options: QueryOptions, form: Shape, *, encoded: bool = False) -> Part[Page]:
         """One page of the entities that a path leads to; `encoded` if nobody will look into its records."""
         yield from self.prepare(path.entity, options)
-        limit = MAX_TOP if options.top is None else min(options.top, MAX_TOP)
-        limit = DEFAULT_TOP if options.top is None else limit
+        limit = self.limits.rows(options.top)
         selection = _selection(form, options, limit)
         moved: Moved | None = None
         rows, keys = yield from self.page(path.steps, selection, moved)
@@ -152,7 +155,7 @@ class _Reading:
             statement = statements.page(steps, selection, self.access, moved=moved)
         except ValueError:
             raise _bad_token() from None
-        rows = yield statement
+        rows: Rows = yield statement
         return rows, statement.keys
 
     def find_moved(self, steps: Sequence[Step]) -> Part[Moved | None]:
@@ -171,7 +174,7 @@ class _Reading:
             raise _missing(path)
 
     def one(self, path: ResourcePath, columns: Sequence[str]) -> Part[Sequence[Any]]:
-        rows = yield statements.single(path.steps, columns, self.access)
+        rows: Rows = yield statements.single(path.steps, columns, self.access)
         if not rows and (moved := (yield from self.find_moved(path.steps))) is not None:
             rows = yield statements.single(path.steps, columns, self.access, moved=moved)
         if not rows:
@@ -251,7 +254,7 @@ class _Reading:
         inner = expansions(options)
         name = navigation.name
         form = shape(entity.target(navigation), options.select, tuple(inner))
-        limit = min(DEFAULT_TOP if options.top is None else options.top, MAX_TOP, max(1, MAX_EXPANDED // len(parents)))
+        limit = min(self.limits.rows(options.top), max(1, self.limits.expanded // len(parents)))
         rows: list[tuple[Any, ...]] = []
         cuts: dict[int, tuple[int, int]] = {}  # parent: its rows
         more: dict[int, bytes] = {}  # parent: where the next page begins
@@ -341,11 +344,11 @@ def _check(path: ResourcePath, options: QueryOptions) -> None:
             raise InvalidInput(f"'{name}' does not apply here", where=name, remedy="it is for collections of entities")
 
 
-def _plan(reader: Reader, path: ResourcePath, options: QueryOptions, root: str) -> Plan[Formatted]:
+def _plan(reader: Reader, path: ResourcePath, options: QueryOptions, root: str, limits: ReadLimits) -> Plan[Formatted]:
     _check(path, options)
     if not path.steps:
         return Formatted(service_root(root))
-    reading = _Reading(reader, root)
+    reading = Reading(reader, root, limits)
     if path.property_name:
         return (yield from reading.attribute(path))
     if path.count:
@@ -362,17 +365,28 @@ async def read(
     path: ResourcePath,
     options: QueryOptions,
     root: str,
+    limits: ReadLimits = STANDARD,
 ) -> Formatted:
     """The answer to a GET; `root` is the address of the service root without trailing slash.
 
     Without media type where a property is asked for that has no value (answer 204). Raises NotFound, InvalidInput,
     TooLarge, and Unavailable when the statement timeout strikes.
     """
-    return await run_async(connection, _plan(reader, path, options, root))
+    return await run_async(connection, _plan(reader, path, options, root, limits))
 
 
 def read_sync(
     connection: psycopg.Connection[Any], *, reader: Reader, path: ResourcePath, options: QueryOptions, root: str
 ) -> bytes:
     """The body of `read`, for the pages of the portal and for writes."""
-    return run(connection, _plan(reader, path, options, root)).body
+    return run(connection, _plan(reader, path, options, root, STANDARD)).body
+
+
+def area_of(connection: psycopg.Connection[Any], reader: Reader, entity: EntityType, key: int) -> object:
+    """The observedArea of a datastream as the reader sees it; None where there is none."""
+    path = parse_path(f"{entity.set_name}({key})")
+    body = read_sync(connection, reader=reader, path=path, options=QueryOptions(select=_AREA), root="")
+    return msgspec.json.decode(body).get("observedArea")
+
+
+_AREA = (("observedArea",),)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from math import copysign
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 _OF_SINGLE, _OF_MULTI = "Datastream@iot.navigationLink", "MultiDatastream@iot.navigationLink"
 _PLAIN = ("phenomenonTime", "result", "resultTime")
+_LARGEST, _DIGITS = 10**300, 300
 
 
 def _text(value: object) -> str:
@@ -51,8 +53,19 @@ def _ended(start: datetime, end: str) -> str:
 
 
 def plain_number(value: float) -> float | int:
-    """JSON knows one number: what came as 5 does not leave as 5.0."""
-    return int(value) if value.is_integer() and -9e15 < value < 9e15 else value
+    """JSON knows one number: what came as 5 does not leave as 5.0. Zero keeps its sign."""
+    if value.is_integer() and -9e15 < value < 9e15:
+        return int(value) or (value if copysign(1.0, value) < 0 else 0)
+    return value
+
+
+def _doubles(value: Any) -> Any:
+    """jsonb writes 1.5e300 as a whole number of 301 digits; as a double it is the number that came."""
+    if isinstance(value, int) and not isinstance(value, bool) and not -_LARGEST < value < _LARGEST:
+        return float(value)
+    if isinstance(value, dict):
+        return {key: _doubles(item) for key, item in value.items()}
+    return [_doubles(item) for item in value] if isinstance(value, list) else value
 
 
 def dig(value: Any, keys: tuple[str, ...]) -> Any:
@@ -164,7 +177,11 @@ class Shape:
             value = row[at]
             if kind is _RESULT:
                 # Beside the number stands what a double cannot hold, such as a large whole number.
-                out[name] = more.get("result") if value is None or "result" in more else plain_number(value)
+                if value is None or "result" in more:
+                    other = more.get("result")
+                    out[name] = other if text is None or len(text) < _DIGITS else _doubles(other)
+                else:
+                    out[name] = plain_number(value)
             elif name == "phenomenonTime":
                 out[name] = _ended(value, more["end"]) if "end" in more else _instant(value)
             elif name == "resultTime":

@@ -16,8 +16,8 @@ DEPTH_LIMIT = 40
 _ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
-def parse_json(data: bytes) -> object:
-    """The value of a JSON text in UTF-8; raises InvalidInput."""
+def parse_json(data: bytes, *, depth: int = DEPTH_LIMIT) -> object:
+    """The value of a JSON text in UTF-8, at most `depth` levels deep; raises InvalidInput."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -31,25 +31,28 @@ def parse_json(data: bytes) -> object:
             f"the body is not JSON: {error.msg}", where=f"line {error.lineno}, column {error.colno}"
         ) from None
     except RecursionError:
-        raise _too_deep() from None
+        raise _too_deep(depth) from None
     # With so few brackets nothing can be deep.
-    if text.count("[") + text.count("{") > DEPTH_LIMIT and nesting(value) > DEPTH_LIMIT:
-        raise _too_deep()
+    if text.count("[") + text.count("{") > depth and nesting(value, depth) > depth:
+        raise _too_deep(depth)
     if _ESCAPES.search(data):
         _check_text(value, "body")
     return value
 
 
-def parse_object(data: bytes) -> dict[str, object]:
+def parse_object(data: bytes, *, depth: int = DEPTH_LIMIT) -> dict[str, object]:
     """The JSON object of a body; raises InvalidInput."""
-    value = parse_json(data)
+    value = parse_json(data, depth=depth)
     if not isinstance(value, dict):
         raise InvalidInput("the body must be one JSON object", where="body", remedy='send {"name": …}')
     return value
 
 
-def _too_deep() -> InvalidInput:
-    return InvalidInput(f"the body is nested more than {DEPTH_LIMIT} levels deep", where="body")
+def _too_deep(depth: int) -> InvalidInput:
+    return InvalidInput(
+        f"the body is nested more than {depth} levels deep (limit MAINZDIGITAL_JSON_DEPTH)", where="body",
+        remedy="write it flatter",
+    )  # fmt: skip
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -74,7 +77,7 @@ def _float(text: str) -> float:
     return value
 
 
-def _integer(text: str) -> int:
+def _integer(text: str) -> float | int:
     if len(text) > 309:
         raise InvalidInput(
             f"the number {text[:20]}… is beyond double precision", where=text[:20], remedy="send it as text"
@@ -84,13 +87,13 @@ def _integer(text: str) -> int:
         raise InvalidInput(
             f"the number {text[:20]}… is beyond double precision", where=text[:20], remedy="send it as text"
         )
-    return value
+    return value if value or text[0] != "-" else -0.0
 
 
-def nesting(value: object) -> int:
-    """How deep objects and lists stand in one another, counted without recursion."""
+def nesting(value: object, most: int = DEPTH_LIMIT) -> int:
+    """How deep objects and lists stand in one another, counted without recursion and not far beyond `most`."""
     deepest, level = 0, [value]
-    while level and deepest <= DEPTH_LIMIT + 1:
+    while level and deepest <= most + 1:
         below: list[object] = []
         for item in level:
             if isinstance(item, dict):

@@ -20,6 +20,7 @@ from mainzdigital.exchange.sensorthings.deep import (
     require_scope,
     settle,
 )
+from mainzdigital.exchange.sensorthings.read import area_of
 from mainzdigital.exchange.sensorthings.validate import Checked, check
 from mainzdigital.ingest import change as ingest_change
 from mainzdigital.kernel.access import AccessClass, Reader
@@ -28,15 +29,19 @@ from mainzdigital.kernel.errors import InvalidInput, NotFound
 from mainzdigital.store import changes, entities_write_delete, entities_write_multi
 from mainzdigital.store import entities_write as rows
 from mainzdigital.store import entities_write_places as places
-from mainzdigital.store.model import ENTITY_TYPES
+from mainzdigital.store.geometry import Shape
+from mainzdigital.store.model import ENTITY_TYPES, STREAMS
 
 # Requirements of 18-088 that writing fulfils.
 WRITING = tuple(
-    f"http://www.opengis.net/spec/iot_sensing/1.1/req/create-update-delete/{name}"
+    f"http://www.opengis.net/spec/iot_sensing/1.1/req/{name}"
     for name in (
+        "create-update-delete", *(f"create-update-delete/{part}" for part in (
         "create-entity", "link-to-existing-entities", "deep-insert", "deep-insert-status-code", "update-entity",
         "update-entity-put", "update-entity-jsonpatch", "delete-entity", "historical-location-auto-creation",
         "historical-location-manual-creation",
+        )),
+        "batch-request", "batch-request/batch-request", "data-array", "data-array/data-array",
     )
 )  # fmt: skip
 
@@ -110,11 +115,13 @@ def update(
         return
     with connection.transaction():
         current = rows.lock(connection, kind, id)
-        if current is None or _is_hidden(connection, reader, kind, id):
+        if current is None or is_hidden(connection, reader, kind, id):
             raise not_found(kind, id)
         checked = check(kind, body, complete=replace, encoding=current.encoding)
         if checked.id is not None and checked.id != id:
             raise InvalidInput("the @iot.id in the body is another one than in the path", where="@iot.id")
+        if checked.values.get("observedArea") is not None and kind.name in STREAMS:
+            _as_it_was_read(connection, reader, kind, id, checked, replace=replace)
         values = _values(kind, checked, current, replace=replace)
         work = Work(connection, reader, AccessClass.INTERNAL)
         references, linked = links(work, kind, checked)
@@ -140,7 +147,7 @@ def delete(connection: psycopg.Connection, *, reader: Reader, entity: str, id: i
         return
     with connection.transaction():
         datastreams = (
-            None if _is_hidden(connection, reader, kind, id) else entities_write_delete.hold(connection, kind, id)
+            None if is_hidden(connection, reader, kind, id) else entities_write_delete.hold(connection, kind, id)
         )
         if datastreams is None:
             raise not_found(kind, id)
@@ -151,10 +158,25 @@ def delete(connection: psycopg.Connection, *, reader: Reader, entity: str, id: i
         entities_write_delete.remove(connection, kind, id, datastreams=datastreams)
 
 
-def _is_hidden(connection: psycopg.Connection, reader: Reader, kind: EntityType, entity_id: int) -> bool:
+def is_hidden(connection: psycopg.Connection, reader: Reader, kind: EntityType, entity_id: int) -> bool:
+    """Whether an entity that is there may not be seen by the reader."""
     if not kind.has_access or reader.classes == frozenset(AccessClass):
         return False
     return bool(rows.hidden(connection, kind.name, [entity_id], reader.classes))
+
+
+def _as_it_was_read(
+    connection: psycopg.Connection, reader: Reader, kind: EntityType, entity_id: int, checked: Checked, *, replace: bool
+) -> None:
+    """An observedArea that was worked out and comes back as it was read goes on being worked out."""
+    given = checked.values["observedArea"]
+    if rows.has_area(connection, entity_id) or not isinstance(given, Shape):
+        return
+    if given.content == area_of(connection, reader, kind, entity_id):
+        if replace:
+            checked.values["observedArea"] = None
+        else:
+            del checked.values["observedArea"]
 
 
 def _values(kind: EntityType, checked: Checked, current: rows.Current, *, replace: bool) -> dict[str, object]:

@@ -11,7 +11,7 @@ WEIGHT_LIMIT = 100_000  # values in the patched document
 _MISSING = object()
 
 
-def apply(document: Mapping[str, object], operations: object) -> dict[str, object]:
+def apply(document: Mapping[str, object], operations: object, *, depth: int = DEPTH_LIMIT) -> dict[str, object]:
     """The document after all operations. Raises InvalidInput, and Conflict where a `test` does not hold."""
     if not isinstance(operations, list):
         raise InvalidInput("a JSON Patch is a list of operations", where="body", remedy='send [{"op": "replace", …}]')
@@ -21,7 +21,7 @@ def apply(document: Mapping[str, object], operations: object) -> dict[str, objec
     for index, operation in enumerate(operations):
         result = _apply(result, operation, f"[{index}]")
         # Copies of copies double with every operation.
-        if nesting(result) > DEPTH_LIMIT or _weight(result) > WEIGHT_LIMIT:
+        if nesting(result, depth) > depth or _weight(result) > WEIGHT_LIMIT:
             raise TooLarge("the patch makes the entity too large or too deep", where=f"[{index}]")
     if not isinstance(result, dict):
         raise InvalidInput("the patch leaves no JSON object", where="body")

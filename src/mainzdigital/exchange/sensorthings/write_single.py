@@ -60,20 +60,34 @@ class Known:
         self._epoch += 1
         self._ready.clear()
 
-    async def get(self, datastream: int, classes: frozenset[AccessClass], look: Look) -> Ready | None:
-        """What is known of a datastream, looked up if need be; None where a reader of `classes` does not see it."""
+    @property
+    def epoch(self) -> int:
+        """Rises with every `forget`: what was looked up in an earlier one is not kept."""
+        return self._epoch
+
+    def find(self, datastream: int) -> Ready | None:
+        """What is known of a datastream now. As `keep`, for any thread."""
         found = self._ready.get(datastream)
-        if found is not None and found[1] > self._clock():
-            return found[0] if found[0].classes <= classes else None
-        epoch = self._epoch
-        ready = await look(datastream, classes)
-        if ready is None:
-            return None
+        return found[0] if found is not None and found[1] > self._clock() else None
+
+    def keep(self, datastream: int, ready: Ready, epoch: int) -> None:
+        """Remember what was looked up, unless metadata changed since `epoch`."""
         # What changed while we were looking must not be outlived by what we found.
         if epoch == self._epoch:
             if len(self._ready) >= _KEPT:
                 self._ready.clear()
             self._ready[datastream] = (ready, self._clock() + LIFE)
+
+    async def get(self, datastream: int, classes: frozenset[AccessClass], look: Look) -> Ready | None:
+        """What is known of a datastream, looked up if need be; None where a reader of `classes` does not see it."""
+        found = self.find(datastream)
+        if found is not None:
+            return found if found.classes <= classes else None
+        epoch = self._epoch
+        ready = await look(datastream, classes)
+        if ready is None:
+            return None
+        self.keep(datastream, ready, epoch)
         return ready if ready.classes <= classes else None
 
 

@@ -14,8 +14,10 @@ from mainzdigital.query.odata import QueryOptions, parse_options
 from mainzdigital.serve.app_services import Services
 from mainzdigital.serve.etags import etag
 from mainzdigital.serve.http import JSON_TYPE, Request, Response, require_accept
-from mainzdigital.serve.sensorthings.target import ENTITY, Target
+from mainzdigital.serve.sensorthings.target import Kind, Target
 
+# RFC 8631: the machine's and the human's description of this service.
+_DESCRIPTION = '</api/openapi.json>; rel="service-desc"; type="application/json", </api/>; rel="service-doc"'
 _FORMATS = {CSV_TYPE: CSV, GEOJSON_TYPE: GEOJSON}
 
 
@@ -26,10 +28,7 @@ async def answer(
     if not path.steps:
         require_accept(request, JSON_TYPE)
         return _root(request, root)
-    options = parse_options(request.query, path.entity)
-    if path.is_collection:
-        top = services.limits.page if options.top is None else min(options.top, services.limits.top)
-        options = replace(options, top=top)
+    options = parse_options(request.query, path.entity, services.limits.query)
     if path.value or path.count:
         require_accept(request, "text/plain", JSON_TYPE, GEOJSON_TYPE)
     elif options.result_format is None:
@@ -38,7 +37,9 @@ async def answer(
         # One statement sees one state of the city anyway; several need a transaction for that.
         together = connection.transaction() if options.expand or options.count else nullcontext()
         async with together:
-            found = await read(connection, reader=reader, path=path, options=options, root=root)
+            found = await read(
+                connection, reader=reader, path=path, options=options, root=root, limits=services.limits.read
+            )
     body = found.body
     if not found.media_type:
         return Response(204)  # a property without a value (18-088, 9.2.3)
@@ -49,7 +50,7 @@ async def answer(
     if reader.subject != "anonymous":
         response.headers["Cache-Control"] = "private, no-cache"
     response.headers["ETag"] = etag(
-        body, weak=target.methods is not ENTITY or bool(options.given) or bool(request.query)
+        body, weak=target.kind is not Kind.ENTITY or bool(options.given) or bool(request.query)
     )
     return response
 
@@ -68,4 +69,4 @@ def _root(request: Request, root: str) -> Response:
     if request.query:
         raise InvalidInput("query options do not apply here", where="query", remedy="they are for collections")
     body = service_root(root, (*READING, *WRITING))
-    return Response(200, body, JSON_TYPE, {"ETag": etag(body, weak=True)})
+    return Response(200, body, JSON_TYPE, {"ETag": etag(body, weak=True), "Link": _DESCRIPTION})

@@ -1,0 +1,1 @@
+"""Observations as Parquet, out and in again."""

@@ -1,0 +1,1 @@
+"""Sources on the web that are asked again and again, by `mainzdigital ingest`."""
