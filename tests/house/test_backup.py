@@ -35,6 +35,12 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (home / "city.toml").write_text(text, "utf-8")
     (home / "media" / "plans").mkdir()
     (home / "media" / "plans" / "plan.pdf").write_bytes(b"%PDF-1.4 plan")
+    (folder / "disk").mkdir()
+    (folder / "disk" / "photo.jpg").write_bytes(b"photo")
+    (home / "media" / "photos").symlink_to(folder / "disk")
+    (folder / "disk" / "round").symlink_to(home / "media")
+    (home / "programs").mkdir()
+    (home / "programs" / "large").write_bytes(b"x")
     with city(home) as found:
         post_thing(found, key)
         assert found.stop() == 0
@@ -102,6 +108,9 @@ def test_a_restored_city_is_the_same(tmp_path: Path, furnished: tuple[Path, str]
     for name in ("city.toml", "secret_key", "media/plans/plan.pdf"):
         assert (tmp_path / "home" / name).read_bytes() == (home / name).read_bytes()
         assert stat.S_IMODE((tmp_path / "home" / name).stat().st_mode) == 0o600
+    assert (tmp_path / "home" / "media" / "photos" / "photo.jpg").read_bytes() == b"photo"
+    assert not (tmp_path / "home" / "programs").exists()
+    assert not list((tmp_path / "home").rglob("round"))
     with city(tmp_path / "home") as found:
         assert things(found, key) == ["Brunnen"]
 
@@ -219,6 +228,30 @@ def test_a_backup_that_is_killed_leaves_no_file_of_that_name(tmp_path: Path, fur
     assert not file.exists() or mainzdigital(home, "backup", "--verify", str(file)).returncode == 0
     time.sleep(0.5)
     assert mainzdigital(home, "backup", str(tmp_path / "next.zip")).returncode == 0
+
+
+def test_a_restore_that_is_killed_leaves_the_city_as_it_was_or_restored(
+    tmp_path: Path, furnished: tuple[Path, str], taken: Path
+) -> None:
+    home = tmp_path / "home"
+    former = mainzdigital(home, "key", "create", "--name", "former").stdout.strip()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mainzdigital", "restore", "--replace", "--yes", "--json", str(taken)],
+        env=environment(home), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "Restoring" not in (line := process.stdout.readline()):
+        assert line, "ended before"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    names = [
+        json.loads(line)["result"]["name"] for line in mainzdigital(home, "key", "list", "--json").stdout.splitlines()
+    ]
+    assert names in (["former"], ["command line"])
+    again = mainzdigital(home, "restore", "--replace", "--yes", str(taken))
+    assert again.returncode == 0, again.stderr
+    assert former[:12] not in mainzdigital(home, "key", "list").stdout
 
 
 def test_the_checksum_sees_every_change_but_order(conn: psycopg.Connection) -> None:

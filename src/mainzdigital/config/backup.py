@@ -20,8 +20,8 @@ from mainzdigital.kernel.errors import Conflict
 from mainzdigital.store import backup as store
 from mainzdigital.store.connect import connect
 
-# Of the home everything is kept but these: the database itself, sockets, locks, logs.
-_LEFT_OUT = ("postgres", "run", "log", "restore.new")
+# Of the home everything is kept but these, with whatever follows a dot: database, sockets, logs, earlier programs.
+_LEFT_OUT = ("postgres", "run", "log", "restore", "programs")
 _CITY_FILE, _SECRET_KEY = "city.toml", "secret_key"
 _TRIES = 3
 
@@ -29,14 +29,10 @@ _TRIES = 3
 def files_of(settings: Settings) -> Iterator[tuple[str, Path]]:
     """Path below the home → file, of everything that belongs to a city beside its database."""
     found: dict[str, Path] = {}
-    for path in sorted(settings.home.rglob("*")):
+    for path in _walk(settings.home):
         name = path.relative_to(settings.home).as_posix()
-        top = name.split("/")[0]
-        if top.split(".")[0] in _LEFT_OUT or top in _LEFT_OUT or path.is_symlink() or not path.is_file():
-            continue
-        if "/" not in name and (name.endswith((".lock", ".part", ".zip")) or name.startswith(".")):
-            continue
-        found[name] = path
+        if "/" in name or not (name.endswith((".lock", ".part", ".zip")) or name.startswith(".")):
+            found[name] = path
     shipped = Path(__file__).with_name("mainz.toml")
     if settings.city_file != shipped and settings.city_file.parent != settings.home:
         # The city's file may stand elsewhere (MAINZDIGITAL_CITY); what it names stands beside it.
@@ -48,6 +44,18 @@ def files_of(settings: Settings) -> Iterator[tuple[str, Path]]:
     if os.environ.get("MAINZDIGITAL_SECRET_KEY"):
         found.pop(_SECRET_KEY, None)  # not the one in use
     yield from found.items()
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files of the home in order; through links too, since uploads may lie on another disk, but each folder once."""
+    seen = {folder.resolve()}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if name.split(".")[0] not in _LEFT_OUT]
+        real = {name: (Path(place) / name).resolve() for name in sorted(folders)}
+        folders[:] = [name for name, path in real.items() if path not in seen]
+        seen |= set(real.values())
+        yield from (path for name in sorted(names) if (path := Path(place) / name).is_file())
 
 
 def fingerprint(secret_key: str) -> str:
@@ -182,7 +190,7 @@ def _put_in_place(staged: Path, target: Path) -> None:
         if file.is_file():
             place = target / file.relative_to(staged)
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file.replace(place)
+            shutil.move(file, place)  # over links to another disk, too
 
 
 def refuse_newer(content: store.DatabaseContent) -> None:

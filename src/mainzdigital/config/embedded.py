@@ -178,7 +178,14 @@ def _create(cluster: Cluster) -> None:
     if done.returncode:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if "error" in line or "FATAL" in line]
         shutil.rmtree(made.data, ignore_errors=True)
-        raise Unavailable(f"the database could not be created: {lines[0] if lines else done.stderr.strip()[-200:]}")
+        closed = user is not None and "needed by initdb" in done.stderr
+        raise Unavailable(
+            f"the database could not be created: {lines[0] if lines else done.stderr.strip()[-200:]}",
+            # Right to look into a folder is lent, but not for programs to find each other (access(2) forgets it).
+            remedy="install the program where other users may enter, such as /opt, or start as one of them"
+            if closed
+            else "",
+        )
     with (made.data / "postgresql.conf").open("a") as out:
         out.write(_CONFIGURATION)
     us = pwd.getpwuid(os.geteuid()).pw_name

@@ -66,9 +66,8 @@ def _arguments(dsn: str, environment: dict[str, str]) -> str:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    kept |= {name: os.environ[name] for name in ("PGPASSFILE", "PGSSLROOTCERT") if name in os.environ}
-    return kept | {"PGCLIENTENCODING": "UTF8", "LC_ALL": "C.UTF-8", "PGAPPNAME": "mainzdigital backup"}
+    # With the operator's own PGPASSWORD, PGSSLMODE, …, which connections of ours follow, too.
+    return os.environ | {"PGCLIENTENCODING": "UTF8", "LC_ALL": "C.UTF-8", "PGAPPNAME": "mainzdigital backup"}
 
 
 def _pump(lines: IO[bytes], take: Callable[[str], None]) -> threading.Thread:
