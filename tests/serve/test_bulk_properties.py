@@ -107,7 +107,11 @@ _requests = st.one_of(
     st.builds(lambda path: ("DELETE", path, None), _paths | st.just("Observations?$filter=result eq 1")),
     st.builds(lambda path, name: ("PATCH", path, {"name": name}), _paths, st.sampled_from(["A", "B", None])),
     st.builds(lambda name: ("POST", "Things", {"name": name, "description": "x"}), st.sampled_from(["A", 5])),
-    st.builds(lambda result: ("POST", "Datastreams(1)/Observations", {"result": result}), st.integers(0, 2)),
+    # With a time of its own: what is observed now ends the datastream's phenomenonTime a moment apart.
+    st.builds(
+        lambda time, result: ("POST", "Datastreams(1)/Observations", {"phenomenonTime": time, "result": result}),
+        st.sampled_from(TIMES), st.integers(0, 2),
+    ),
     st.builds(
         lambda method, path, one: (method, path, {"@iot.id": one}), st.sampled_from(["POST", "PUT"]),
         st.sampled_from(["Things(1)/Locations/$ref", "Datastreams(1)/Thing/$ref"]), st.integers(1, 3),
