@@ -104,7 +104,8 @@ _TREES: LiteralString = """
   SELECT 'Tree ' || n, '', 'open', 'application/geo+json',
     jsonb_build_object('type', 'Point', 'coordinates', jsonb_build_array(x, y)),
     decode('0000000001', 'hex') || float8send(x) || float8send(y), box(point(x, y), point(x, y))
-  FROM (SELECT n, 8.15 + (n * 7919 % 20011) / 100000.0::float8 AS x, 49.9 + (n * 104729 % 17011) / 100000.0::float8 AS y
+  FROM (SELECT n, 8.15 + (n * 7919::bigint %% 20011) / 100000.0::float8 AS x,
+      49.9 + (n * 104729::bigint %% 17011) / 100000.0::float8 AS y
     FROM generate_series(1, %(count)s) n) AS places
 """
 # A year of the datastreams [low, high], one row each %(step)s; ids name their month and count on from %(before)s.

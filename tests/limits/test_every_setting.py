@@ -225,6 +225,36 @@ def test_geometries(asked: Callable[..., Ask]) -> None:
     assert "MAINZDIGITAL_GEOMETRIES" in every.json()["remedy"]
 
 
+def test_rows_of_data_arrays(asked: Callable[..., Ask]) -> None:
+    ask = asked(ROWS_LIMIT="3")
+    assert ask("POST", "Things", json=cities.station()).status_code == 201
+    for count, status in ((3, 201), (4, 413)):
+        rows = [[f"2026-01-01T0{number}:00:00Z", number] for number in range(count)]
+        body = [{"Datastream": {"@iot.id": 1}, "components": ["phenomenonTime", "result"], "dataArray": rows}]
+        answer = ask("POST", "CreateObservations", json=body)
+        assert answer.status_code == status
+    assert "MAINZDIGITAL_ROWS_LIMIT" in answer.json()["message"]
+
+
+def test_requests_of_a_batch(asked: Callable[..., Ask]) -> None:
+    ask = asked(BATCH_LIMIT="2")
+    for count, status in ((2, 200), (3, 413)):
+        requests = [{"id": str(number), "method": "get", "url": "Things"} for number in range(count)]
+        answer = ask("POST", "$batch", json={"requests": requests})
+        assert answer.status_code == status
+    assert "MAINZDIGITAL_BATCH_LIMIT" in answer.json()["message"]
+
+
+def test_answers_of_a_batch(asked: Callable[..., Ask]) -> None:
+    ask = asked(ANSWER_LIMIT="1")
+    body = cities.thing(properties={"text": "x" * 400_000})
+    assert ask("POST", "Things", json=body).status_code == 201
+    requests = [{"id": str(number), "method": "get", "url": "Things(1)"} for number in range(4)]
+    answer = ask("POST", "$batch", json={"requests": requests})
+    assert [item["status"] for item in answer.json()["responses"]] == [200, 200, 200, 413]
+    assert "MAINZDIGITAL_ANSWER_LIMIT" in answer.json()["responses"][3]["body"]["message"]
+
+
 def test_read_seconds(asked: Callable[..., Ask], conn: psycopg.Connection) -> None:
     ask = asked(READ_SECONDS="1")
     things(ask, 1)
@@ -260,7 +290,8 @@ def test_rates(asked: Callable[..., Ask]) -> None:
 def test_every_setting_has_its_test() -> None:
     tested = {
         "BODY_LIMIT", "JSON_DEPTH", "URL_LIMIT", "PAGE", "TOP_LIMIT", "FILTER_DEPTH", "FILTER_PARTS", "EXPAND_DEPTH",
-        "EXPAND_ITEMS", "EXPANDED", "GEOMETRIES", "READ_SECONDS", "WRITE_SECONDS", "RATE", "KEY_RATE",
+        "EXPAND_ITEMS", "EXPANDED", "GEOMETRIES", "ROWS_LIMIT", "BATCH_LIMIT", "ANSWER_LIMIT",
+        "READ_SECONDS", "WRITE_SECONDS", "RATE", "KEY_RATE",
     }  # fmt: skip
     assert set(limits.LIMITS) == tested
 

@@ -61,7 +61,9 @@ def groups(body: bytes, limit: int, depth: int = DEPTH_LIMIT) -> list[Group]:
 
 def _too_many(limit: int) -> TooLarge:
     return TooLarge(
-        f"the data arrays have more than {limit} rows", where="dataArray", remedy="send several smaller requests"
+        f"the data arrays have more than {limit} rows (limit MAINZDIGITAL_ROWS_LIMIT)",
+        where="dataArray",
+        remedy="send several smaller requests",
     )
 
 

@@ -44,7 +44,11 @@ def parse(body: bytes, limit: int) -> list[Item]:
         parse_json(body)  # says where
         raise InvalidInput("the body is not JSON", where="body") from None
     if len(given) > limit:
-        raise TooLarge(f"the batch has more than {limit} requests", where="requests", remedy="send several batches")
+        raise TooLarge(
+            f"the batch has more than {limit} requests (limit MAINZDIGITAL_BATCH_LIMIT)",
+            where="requests",
+            remedy="send several batches",
+        )
     return _checked(given)
 
 

@@ -49,7 +49,11 @@ def parse(body: bytes, content_type: str, limit: int) -> list[Item]:
             names.add(item.id)
         items += found
         if len(items) > limit:
-            raise TooLarge(f"the batch has more than {limit} requests", where="body", remedy="send several batches")
+            raise TooLarge(
+                f"the batch has more than {limit} requests (limit MAINZDIGITAL_BATCH_LIMIT)",
+                where="body",
+                remedy="send several batches",
+            )
     return items
 
 
@@ -75,7 +79,11 @@ def _parts(body: bytes, content_type: str, where: str, limit: int) -> list[Messa
             remedy=f"separate the parts by --{whole.get_boundary()}, end with --{whole.get_boundary()}--",
         )  # fmt: skip
     if len(parts) > limit:
-        raise TooLarge(f"the batch has more than {limit} requests", where=where, remedy="send several batches")
+        raise TooLarge(
+            f"the batch has more than {limit} requests (limit MAINZDIGITAL_BATCH_LIMIT)",
+            where=where,
+            remedy="send several batches",
+        )
     return [part for part in parts if isinstance(part, Message)]
 
 
