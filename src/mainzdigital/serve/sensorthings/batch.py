@@ -106,7 +106,7 @@ class _Run:
         limit = self._services.limits.answer
         if self._size > limit:
             raise TooLarge(
-                f"the answers to this batch are larger than {limit // 1024} KiB already (limit MAINZDIGITAL_ANSWER_LIMIT)",
+                f"the answers to this batch exceed {limit // 1024} KiB already (limit MAINZDIGITAL_ANSWER_LIMIT)",
                 where="requests",
                 remedy="ask for less, or send several batches",
             )  # fmt: skip
