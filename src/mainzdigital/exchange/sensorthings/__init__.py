@@ -10,8 +10,9 @@ MAX_EXPANDED = 100_000  # related entities of one level of $expand at most; the 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """Entities of a page without and with $top, in $expand too; related entities of one level of $expand; stored
+    """What one read may show and look at.
 
+    Entities of a page without and with $top, in $expand too; related entities of one level of $expand; stored
     geometries that one geospatial function looks at.
     """
 
